@@ -1,0 +1,88 @@
+# make            builds build/ngx_http_abdm_module.so, build/libabdm.so and build/abdm
+# make demo       installs what is needed, builds, runs the main job (KEEP=1 leaves it running)
+# make test       installs what is needed, builds, passes all tests
+# make bench      figures, one tab-separated line each
+#
+# VARIANT=asan builds into build/asan with AddressSanitizer and UBSan; the tests run on
+# VARIANT=test, which differs from the product only by its fault points.
+
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+VARIANT  ?=
+B        := build$(if $(VARIANT),/$(VARIANT))
+VERSION  := 0.1.0
+
+PKGS     := libcurl jansson libssl libcrypto sqlite3
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS   ?= -O2 -g
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+CFLAGS_test := -DABDM_FAULTS
+CFLAGS_asan := -DABDM_FAULTS -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+LDFLAGS_asan := -fsanitize=address,undefined
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) \
+             $(CFLAGS_$(VARIANT)) -DABDM_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PKGS))
+LIBS     = $(shell pkg-config --libs $(PKGS)) -ljq -lm -pthread
+
+ROOMS    := core crypto token gateway hmis fhir consent flow store engine intake
+LIB_SRC  := $(wildcard lib/abdm.c $(ROOMS:%=lib/%/*.c))
+CLI_SRC  := $(wildcard lib/cli/*.c)
+LIB_OBJ  := $(LIB_SRC:lib/%.c=$(B)/obj/%.o)
+CLI_OBJ  := $(CLI_SRC:lib/%.c=$(B)/obj/%.o)
+UNIT_SRC := $(wildcard t/unit/*.c)
+UNITS    := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
+TOOLS    := $(patsubst t/tools/%.c,$(B)/tools/%,$(wildcard t/tools/*.c))
+BENCHES  := $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
+Q        := $(if $(V),,@)
+MODULE   := $(B)/ngx_http_abdm_module.so
+
+.PHONY: FORCE all lib module unit install deps deps-test demo test bench clean
+.DELETE_ON_ERROR:
+
+all: lib module
+lib: $(B)/libabdm.so $(B)/libabdm.a $(B)/abdm
+module: $(MODULE)
+unit: $(UNITS) $(TOOLS)
+
+$(B)/obj/%.o: lib/%.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libabdm.a: $(LIB_OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+# nodelete: nginx unloads modules at every reload, while the libraries under us (curl, jq,
+# OpenSSL) keep thread-specific keys and exit handlers for the life of the process.
+$(B)/libabdm.so: $(LIB_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CC) -shared -Wl,-soname,libabdm.so.0 -Wl,-z,nodelete -Wl,-z,defs -Wl,-z,relro,-z,now \
+	    $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
+	$(Q)ln -sf libabdm.so $(B)/libabdm.so.0
+
+$(B)/abdm: $(CLI_OBJ) $(B)/libabdm.so
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -Wl,-rpath,'$$ORIGIN' -o $@ $(CLI_OBJ) -L$(B) -labdm \
+	    $(shell pkg-config --libs jansson) -pthread
+
+# one program of a single file, linked with the library's objects
+PROGRAM  = @mkdir -p $(@D); echo "  LINK  $@"; \
+           $(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -o $@ $< $(B)/libabdm.a
+
+$(B)/unit/%: t/unit/%.c $(B)/libabdm.a
+	$(PROGRAM) -lcmocka $(LIBS)
+
+$(B)/tools/%: t/tools/%.c $(B)/libabdm.a
+	$(PROGRAM) $(LIBS)
+
+$(B)/bench/%: t/bench/%.c $(B)/libabdm.a
+	$(PROGRAM) $(LIBS)
+
+$(MODULE): FORCE $(B)/libabdm.so
+	$(Q)CC=$(CC) CFLAGS='$(CFLAGS) $(CFLAGS_$(VARIANT))' LDFLAGS='$(LDFLAGS_$(VARIANT))' .ci/build-module.sh $(B)
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNITS:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
+
+clean:
+	rm -rf build

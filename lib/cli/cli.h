@@ -1,0 +1,10 @@
+/*
+ * Subcommands of `abdm` that live in files of their own. argv[0] is the subcommand's name, and
+ * the value is the exit status: 0, 1 when the work failed, 2 when the command line is wrong.
+ */
+#ifndef ABDM_CLI_CLI_H
+#define ABDM_CLI_CLI_H
+
+int abdm_cli_fidelius(int argc, char **argv);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * What a flow gives back: changes of state and new jobs. The store commits them in one
+ * transaction with the end of the event, so a crash repeats at most one step.
+ */
+#ifndef ABDM_CORE_EFFECT_H
+#define ABDM_CORE_EFFECT_H
+
+#include "core/event.h"
+
+typedef enum {
+    ABDM_JOB_EVENT,    /* nothing to do outside: the event comes when due */
+    ABDM_JOB_GATEWAY,  /* POST `body` to `path` of the gateway */
+    ABDM_JOB_RECORDS,  /* ask the HMIS what it has for context `arg` of the transfer */
+    ABDM_JOB_DOCUMENT, /* fetch the file of page `arg` and make its document */
+    ABDM_JOB_PUSH      /* encrypt and push `document` as page `arg` */
+} abdm_job_kind_t;
+
+const char *abdm_job_kind_name(abdm_job_kind_t kind);
+
+/*
+ * `event` is raised with the result. Failures that may pass are tried again by the engine with
+ * back-off until `deadline_at`, except those of PUSH jobs: what may leave is decided anew
+ * before each attempt, so their flow hears of each one.
+ */
+typedef struct {
+    int64_t id; /* row; 0 while it is only an effect */
+    abdm_job_kind_t kind;
+    char *event;
+    char *hip_id;
+    char *subject;
+    int arg;
+    char *path;
+    char *request_id; /* GATEWAY: REQUEST-ID of this attempt; EVENT: of the deferred callback */
+    char *body;
+    size_t body_len;
+    abdm_ms_t due_at;
+    abdm_ms_t deadline_at;
+    abdm_ms_t created_at;
+    int attempts;
+    abdm_document_t *document; /* not stored: lost with the process, and then fetched again */
+} abdm_job_t;
+
+typedef enum {
+    ABDM_EFFECT_CONSENT,  /* insert or replace */
+    ABDM_EFFECT_TRANSFER, /* insert or update */
+    ABDM_EFFECT_CONTEXT,  /* insert or update, of transfer `subject` */
+    ABDM_EFFECT_PAGE,     /* insert (number -1: next free) or update, of transfer `subject` */
+    ABDM_EFFECT_FAIL_PENDING, /* all pending contexts and pages of transfer `subject` → FAILED */
+    ABDM_EFFECT_JOB,
+    ABDM_EFFECT_AUDIT
+} abdm_effect_kind_t;
+
+typedef struct {
+    char *what; /* "consent granted": static words and ids only */
+    abdm_code_t code;
+    char *detail; /* which input, which rule; no personal data */
+} abdm_audit_t;
+
+typedef struct {
+    abdm_effect_kind_t kind;
+    char *hip_id;
+    char *subject;
+    union {
+        abdm_consent_t consent;
+        abdm_transfer_t transfer;
+        abdm_transfer_context_t context;
+        abdm_page_t page;
+        abdm_code_t reason;
+        abdm_job_t job;
+        abdm_audit_t audit;
+    } u;
+} abdm_effect_t;
+
+typedef struct {
+    abdm_effect_t *item; /* owned */
+    size_t n;
+    size_t cap;
+    bool failed; /* out of memory: nothing of it may be applied */
+} abdm_effects_t;
+
+void abdm_effects_clear(abdm_effects_t *effects);
+void abdm_job_clear(abdm_job_t *job);
+void abdm_document_close(abdm_document_t *document); /* NULL is allowed */
+
+/* Each copies its arguments; what is marked "takes" is emptied, also when memory runs out. */
+void abdm_effect_consent(abdm_effects_t *e, abdm_consent_t *consent);                 /* takes */
+void abdm_effect_transfer(abdm_effects_t *e, const abdm_transfer_t *transfer);
+void abdm_effect_context(abdm_effects_t *e, const abdm_transfer_t *transfer,
+                         const abdm_transfer_context_t *context);
+void abdm_effect_page(abdm_effects_t *e, const abdm_transfer_t *transfer,
+                      const abdm_page_t *page); /* shares the record */
+void abdm_effect_fail_pending(abdm_effects_t *e, const abdm_transfer_t *transfer,
+                              abdm_code_t reason);
+void abdm_effect_job(abdm_effects_t *e, abdm_job_t *job); /* takes its body and document */
+void abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject,
+                       const char *what, abdm_err_t outcome, const char *detail);
+
+#endif

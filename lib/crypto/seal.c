@@ -1,0 +1,311 @@
+/*
+ * Sealed values: version (1) || nonce (12) || ciphertext || tag (16). Nonces are random, which
+ * NIST SP 800-38D allows for 2^32 values under one key: a hundred a second for a year.
+ */
+#include "crypto/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/refused.h"
+
+enum {
+    VERSION = 1,
+    KEY_LEN = 32,
+    NONCE_LEN = 12,
+    TAG_LEN = 16,
+    HEAD_LEN = 1 + NONCE_LEN,
+    FILE_MAX = 66, /* 64 digits and a line end of two characters */
+};
+
+struct abdm_seal_key_s {
+    uint8_t bytes[KEY_LEN];
+};
+
+
+/* --- keys --- */
+
+static abdm_err_t
+unusable(char problem[ABDM_SEAL_PROBLEM], const char *path, const char *fault)
+{
+    snprintf(problem, ABDM_SEAL_PROBLEM, "secret key \"%s\": %s", path, fault);
+    return ABDM_ERR(CONFIG, "the secret key's file is not usable");
+}
+
+
+static int
+hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+
+static bool
+parse_key(abdm_str_t text, uint8_t key[KEY_LEN])
+{
+    size_t len;
+
+    if (text.len != (size_t) KEY_LEN * 2)
+        return abdm_base64_decode(text, key, KEY_LEN, &len) && len == KEY_LEN;
+    for (size_t i = 0; i < KEY_LEN; i++) {
+        int high = hex_value(text.p[2 * i]), low = hex_value(text.p[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        key[i] = (uint8_t) (high << 4 | low);
+    }
+    return true;
+}
+
+
+/* Reads all of `fd`, at most `cap` bytes; -1 with errno. */
+static ssize_t
+read_file(int fd, char *out, size_t cap)
+{
+    size_t n = 0;
+
+    while (n < cap) {
+        ssize_t got = read(fd, out + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        n += (size_t) got;
+    }
+    return (ssize_t) n;
+}
+
+
+static abdm_err_t
+load(int fd, const char *path, abdm_seal_key_t *key, char problem[ABDM_SEAL_PROBLEM])
+{
+    char text[FILE_MAX + 1];
+    struct stat st;
+    ssize_t n;
+    bool good;
+
+    if (fstat(fd, &st) != 0)
+        return unusable(problem, path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return unusable(problem, path, "is not a regular file");
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        return unusable(problem, path, "is open to group or others: chmod 600 it");
+
+    n = read_file(fd, text, sizeof(text));
+    if (n < 0)
+        return unusable(problem, path, strerror(errno));
+    if (n > 0 && n <= FILE_MAX && text[n - 1] == '\n')
+        n--;
+    if (n > 0 && n <= FILE_MAX && text[n - 1] == '\r')
+        n--;
+    good = n <= FILE_MAX && parse_key((abdm_str_t){text, (size_t) n}, key->bytes);
+    abdm_wipe(text, sizeof(text));
+    if (!good)
+        return unusable(problem, path, "32 bytes as 64 hexadecimal digits or base64 expected");
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_seal_key_load(const char *path, abdm_seal_key_t **out, char problem[ABDM_SEAL_PROBLEM])
+{
+    abdm_seal_key_t *key = NULL;
+    abdm_err_t err;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a fifo must not hang the start */
+
+    *out = NULL;
+    if (fd < 0)
+        return unusable(problem, path, strerror(errno));
+    key = calloc(1, sizeof(*key));
+    if (key == NULL)
+        err = ABDM_ERR(MEMORY, "secret key");
+    else
+        err = load(fd, path, key, problem);
+    close(fd);
+    if (abdm_failed(err)) {
+        if (err.code == ABDM_E_MEMORY)
+            snprintf(problem, ABDM_SEAL_PROBLEM, "secret key \"%s\": no memory", path);
+        abdm_seal_key_free(key);
+        return err;
+    }
+    *out = key;
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_seal_key_random(abdm_seal_key_t **out)
+{
+    abdm_seal_key_t *key = calloc(1, sizeof(*key));
+
+    *out = NULL;
+    if (key == NULL)
+        return ABDM_ERR(MEMORY, "secret key");
+    if (RAND_priv_bytes(key->bytes, KEY_LEN) != 1) {
+        abdm_seal_key_free(key);
+        return abdm_crypto_refused(ABDM_ERR(CRYPTO, "secret key: no random bytes"));
+    }
+    *out = key;
+    return ABDM_NO_ERR;
+}
+
+
+static bool
+write_file(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return false;
+        p += done;
+        n -= (size_t) done;
+    }
+    return fsync(fd) == 0;
+}
+
+
+abdm_err_t
+abdm_seal_key_create(const char *path, char problem[ABDM_SEAL_PROBLEM])
+{
+    uint8_t key[KEY_LEN];
+    char text[2 * KEY_LEN + 2];
+    abdm_err_t err = ABDM_NO_ERR;
+    bool written;
+    int fd, saved;
+
+    if (RAND_priv_bytes(key, sizeof(key)) != 1)
+        return abdm_crypto_refused(unusable(problem, path, "no random bytes"));
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0) {
+        err = unusable(problem, path, strerror(errno));
+        goto done;
+    }
+    for (size_t i = 0; i < KEY_LEN; i++)
+        snprintf(text + 2 * i, 3, "%02x", key[i]);
+    text[2 * KEY_LEN] = '\n';
+
+    written = write_file(fd, text, 2 * KEY_LEN + 1);
+    saved = errno;
+    if (close(fd) != 0 && written) {
+        written = false;
+        saved = errno;
+    }
+    if (!written) {
+        unlink(path); /* ours: O_EXCL made it */
+        err = unusable(problem, path, strerror(saved));
+    }
+    abdm_wipe(text, sizeof(text));
+
+done:
+    abdm_wipe(key, sizeof(key));
+    return err;
+}
+
+
+void
+abdm_seal_key_free(abdm_seal_key_t *key)
+{
+    if (key == NULL)
+        return;
+    abdm_wipe(key, sizeof(*key));
+    free(key);
+}
+
+
+/* --- values --- */
+
+abdm_err_t
+abdm_seal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t plain, abdm_buf_t *out)
+{
+    EVP_CIPHER_CTX *gcm;
+    uint8_t *p;
+    bool done;
+    int n;
+
+    if (plain.len > INT_MAX || aad.len > INT_MAX)
+        return ABDM_ERR(CRYPTO, "sealing: longer than 2 GB");
+    if (!abdm_buf_reserve(out, plain.len + ABDM_SEAL_OVERHEAD))
+        return ABDM_ERR(MEMORY, "sealing");
+    gcm = EVP_CIPHER_CTX_new();
+    if (gcm == NULL)
+        return abdm_crypto_refused(ABDM_ERR(MEMORY, "sealing"));
+
+    p = (uint8_t *) out->p + out->len;
+    p[0] = VERSION;
+    done = RAND_bytes(p + 1, NONCE_LEN) == 1
+           && EVP_EncryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key->bytes, p + 1) == 1
+           && (aad.len == 0
+               || EVP_EncryptUpdate(gcm, NULL, &n, (const uint8_t *) aad.p, (int) aad.len) == 1)
+           && (plain.len == 0
+               || EVP_EncryptUpdate(gcm, p + HEAD_LEN, &n, (const uint8_t *) plain.p,
+                                    (int) plain.len) == 1)
+           && EVP_EncryptFinal_ex(gcm, p + HEAD_LEN + plain.len, &n) == 1
+           && EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, p + HEAD_LEN + plain.len)
+                  == 1;
+    EVP_CIPHER_CTX_free(gcm);
+    if (!done)
+        return abdm_crypto_refused(ABDM_ERR(CRYPTO, "sealing: AES-256-GCM failed"));
+    out->len += plain.len + ABDM_SEAL_OVERHEAD;
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t sealed, abdm_buf_t *out)
+{
+    const uint8_t *in = (const uint8_t *) sealed.p;
+    uint8_t tag[TAG_LEN], *p;
+    EVP_CIPHER_CTX *gcm;
+    abdm_err_t err = ABDM_ERR(CRYPTO, "unsealing: AES-256-GCM is not available");
+    size_t body;
+    int n;
+
+    if (sealed.len < ABDM_SEAL_OVERHEAD || sealed.len > INT_MAX || aad.len > INT_MAX)
+        return ABDM_ERR(SEAL, "sealed value: not of a possible length");
+    if (in[0] != VERSION)
+        return ABDM_ERR(SEAL, "sealed value: of a version that is not known");
+    body = sealed.len - ABDM_SEAL_OVERHEAD;
+    if (!abdm_buf_reserve(out, body))
+        return ABDM_ERR(MEMORY, "unsealing");
+    gcm = EVP_CIPHER_CTX_new();
+    if (gcm == NULL)
+        return abdm_crypto_refused(ABDM_ERR(MEMORY, "unsealing"));
+
+    p = (uint8_t *) out->p + out->len;
+    memcpy(tag, in + HEAD_LEN + body, TAG_LEN);
+    if (EVP_DecryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key->bytes, in + 1) != 1
+        || (aad.len != 0
+            && EVP_DecryptUpdate(gcm, NULL, &n, (const uint8_t *) aad.p, (int) aad.len) != 1)
+        || (body != 0 && EVP_DecryptUpdate(gcm, p, &n, in + HEAD_LEN, (int) body) != 1)
+        || EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_SET_TAG, TAG_LEN, tag) != 1)
+        goto done;
+    if (EVP_DecryptFinal_ex(gcm, p + body, &n) == 1) {
+        out->len += body;
+        err = ABDM_NO_ERR;
+    } else {
+        err = ABDM_ERR(SEAL, "sealed value: key, row or bytes are not what they were");
+    }
+
+done:
+    EVP_CIPHER_CTX_free(gcm);
+    if (abdm_failed(err))
+        abdm_wipe(p, body);
+    return abdm_failed(err) ? abdm_crypto_refused(err) : err;
+}

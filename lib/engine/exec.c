@@ -1,0 +1,749 @@
+/*
+ * Carrying jobs out. For each kind of job: how its call is prepared, and what is made of the
+ * answer. Both run on work threads, since mapping, checking, key agreement and name look-ups
+ * take their time; calls to the gateway, which need none of it, skip them.
+ */
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/fault.h"
+#include "core/id.h"
+#include "engine/document.h"
+#include "engine/task.h"
+#include "gateway/answer.h"
+#include "gateway/outbound.h"
+
+enum {
+    WORKERS = 2,
+    KEY_PAIRS = 64, /* made ahead of need while a work thread is idle */
+    GATEWAY_MS = 30 * 1000,
+    GATEWAY_ANSWER_MAX = 64 * 1024,
+    LIST_MS = 30 * 1000,
+    LIST_MAX = 4 * 1024 * 1024,
+    IDLE_MS = 30 * 1000,
+    TRANSFER_MS = 2 * 60 * 60 * 1000 - 60 * 1000,
+    KEY_LIFE = 24 * 60 * 60 * 1000,
+    ADDRESSES_MAX = 64
+};
+
+struct abdm_exec_s {
+    const abdm_engine_config_t *config;
+    abdm_http_t *http;
+    abdm_session_t *session;
+    abdm_key_pool_t *pairs;
+    void (*done)(abdm_task_t *task, void *ctx);
+    void *ctx;
+
+    pthread_t thread[WORKERS];
+    size_t n_threads;
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    abdm_task_t *first, *last; /* tasks with work to be done */
+    bool stopping;
+};
+
+static void work_on(abdm_exec_t *exec, abdm_task_t *task);
+
+
+void
+abdm_task_free(abdm_task_t *task)
+{
+    if (task == NULL) {
+        return;
+    }
+    abdm_call_clear(&task->call);
+    abdm_digest_free(task->digest);
+    abdm_job_clear(&task->job);
+    abdm_transfer_clear(&task->transfer);
+    abdm_transfer_context_clear(&task->context);
+    abdm_page_clear(&task->page);
+    free(task->patient_id);
+    abdm_spool_free(task->spool);
+    json_decref(task->result.records);
+    abdm_document_close(task->result.document);
+    free(task);
+}
+
+
+static const abdm_engine_facility_t *
+facility_of(const abdm_engine_config_t *config, const char *hip_id)
+{
+    for (size_t i = 0; i < config->n_facility; i++) {
+        if (strcmp(config->facility[i].id, hip_id) == 0) {
+            return &config->facility[i];
+        }
+    }
+    return NULL;
+}
+
+
+static void
+report(abdm_task_t *task, abdm_err_t err, bool final)
+{
+    task->result.err = err;
+    task->result.final = final;
+    abdm_fault_point("answered", task->job.event);
+    task->exec->done(task, task->exec->ctx);
+}
+
+
+/* --- gateway --- */
+
+static void
+on_gateway_answer(abdm_call_t *call)
+{
+    abdm_task_t *task = call->owner;
+    abdm_call_answer_t answer;
+    abdm_err_t err = call->err;
+
+    task->result.status = call->status;
+    task->retry_after = call->retry_after;
+    if (abdm_failed(err)) {
+        report(task, err, false);
+        return;
+    }
+    abdm_answer_judge(call->status, call->answer.p, call->answer.len, &answer);
+    switch (answer.verdict) {
+    case ABDM_CALL_DONE:
+        report(task, ABDM_NO_ERR, true);
+        return;
+    case ABDM_CALL_AGAIN:
+        err = ABDM_ERR(HTTP_STATUS, "the gateway cannot take the call now");
+        break;
+    case ABDM_CALL_TOKEN:
+        abdm_session_drop(task->exec->session, task->session);
+        err = ABDM_ERR(SESSION, "the gateway does not accept the session token");
+        if (task->job.attempts == 0) {
+            task->retry_after = -1; /* at once, with a new session */
+        }
+        break;
+    case ABDM_CALL_REFUSED:
+        err = ABDM_ERR(GATEWAY_REFUSED, "see code and text");
+        break;
+    }
+    abdm_log_err(&task->exec->config->log, ABDM_LOG_WARN, err,
+                 "path=%s subject=%s status=%d code=%s text=\"%s\"", task->job.path,
+                 task->job.subject, call->status, answer.code, answer.text);
+    report(task, err, answer.verdict == ABDM_CALL_REFUSED);
+}
+
+
+static abdm_err_t
+start_gateway(abdm_exec_t *exec, abdm_task_t *task)
+{
+    abdm_call_t *call = &task->call;
+    abdm_buf_t url = {0}, body = {0};
+
+    abdm_buf_addf(&url, "%s%s", exec->config->gateway_url, task->job.path);
+    abdm_buf_add(&body, task->job.body, task->job.body_len);
+    call->url = abdm_buf_take(&url);
+    call->body = abdm_source_take_buf(&body);
+    if (call->url == NULL || call->body == NULL) {
+        return ABDM_ERR(MEMORY, "call");
+    }
+    call->total_ms = GATEWAY_MS;
+    call->idle_ms = GATEWAY_MS;
+    call->answer_max = GATEWAY_ANSWER_MAX;
+    call->done = on_gateway_answer;
+    abdm_session_submit(exec->session, call, task->job.request_id, task->job.hip_id,
+                        &task->session);
+    return ABDM_NO_ERR;
+}
+
+
+/* --- HMIS --- */
+
+/* The answer came: a work thread makes something of it. */
+static void
+on_answer(abdm_call_t *call)
+{
+    abdm_task_t *task = call->owner;
+
+    task->result.status = call->status;
+    task->retry_after = call->retry_after;
+    work_on(task->exec, task);
+}
+
+
+/* An HMIS's answer that is not 200: absent is final, trouble may pass. */
+static abdm_err_t
+hmis_status(const abdm_call_t *call, bool *final)
+{
+    *final = false;
+    ABDM_TRY(call->err);
+    if (call->status >= 200 && call->status < 300) {
+        return ABDM_NO_ERR;
+    }
+    if (call->status == 404 || call->status == 410) {
+        *final = true;
+        return ABDM_ERR(RECORD_NONE, "the HMIS does not know it");
+    }
+    *final = call->status < 500 && call->status != 408 && call->status != 429;
+    return ABDM_ERR(HTTP_STATUS, "the HMIS answered with an error status");
+}
+
+
+static abdm_err_t
+send_hmis(abdm_exec_t *exec, abdm_task_t *task, abdm_hmis_request_t *request)
+{
+    task->call.url = request->url;
+    task->call.unix_socket = request->unix_socket;
+    request->url = request->unix_socket = NULL;
+    task->call.plain_allowed = true;
+    task->call.idle_ms = IDLE_MS;
+    task->call.done = on_answer;
+    abdm_http_submit(exec->http, &task->call);
+    return ABDM_NO_ERR;
+}
+
+
+static void
+query_of(const abdm_task_t *task, char from[ABDM_TIME_TEXT], char to[ABDM_TIME_TEXT],
+         abdm_hmis_query_t *query)
+{
+    abdm_time_format(task->transfer.from, from);
+    abdm_time_format(task->transfer.to, to);
+    *query = (abdm_hmis_query_t){
+        .hip_id = task->job.hip_id,
+        .patient_ref = task->context.patient_ref,
+        .care_context_ref = task->context.care_context_ref,
+        .from = from,
+        .to = to,
+    };
+}
+
+
+static abdm_err_t
+start_records(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility)
+{
+    char from[ABDM_TIME_TEXT], to[ABDM_TIME_TEXT];
+    abdm_hmis_request_t request = {0};
+    abdm_hmis_query_t query;
+
+    query_of(task, from, to, &query);
+    ABDM_TRY(abdm_hmis_records_request(facility->hmis, &query, &request));
+    task->call.total_ms = LIST_MS;
+    task->call.answer_max = LIST_MAX;
+    return send_hmis(exec, task, &request);
+}
+
+
+static abdm_err_t
+finish_records(abdm_task_t *task, const abdm_engine_facility_t *facility, bool *final)
+{
+    char from[ABDM_TIME_TEXT], to[ABDM_TIME_TEXT];
+    abdm_hmis_query_t query;
+
+    ABDM_TRY(hmis_status(&task->call, final));
+    query_of(task, from, to, &query);
+    return abdm_hmis_records_map(facility->hmis, &query, task->call.answer.p,
+                                 task->call.answer.len, &task->result.records);
+}
+
+
+static abdm_err_t
+start_document(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility)
+{
+    const json_t *record = task->page.record;
+    const json_t *file = json_object_get(record, "bundle");
+    abdm_hmis_request_t request = {0};
+    const char *url;
+
+    if (file == NULL) {
+        file = json_object_get(record, "document");
+    }
+    url = json_string_value(json_object_get(file, "url"));
+    if (url == NULL) {
+        return ABDM_ERR(HMIS_ANSWER, "record without a url");
+    }
+    ABDM_TRY(abdm_hmis_file_request(facility->hmis, url, &request));
+    task->call.spool = NULL;
+    abdm_err_t err = abdm_spool_new(exec->config->spool_dir, exec->config->record_max,
+                                    &task->spool);
+    if (abdm_failed(err)) {
+        abdm_hmis_request_clear(&request);
+        return err;
+    }
+    task->call.spool = task->spool;
+    task->call.total_ms = TRANSFER_MS;
+    task->call.answer_max = GATEWAY_ANSWER_MAX;
+    return send_hmis(exec, task, &request);
+}
+
+
+static abdm_err_t
+finish_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool *final)
+{
+    abdm_err_t err = hmis_status(&task->call, final);
+
+    if (abdm_failed(err)) {
+        if (err.code == ABDM_E_ANSWER_TOO_LARGE) {
+            *final = true;
+            return ABDM_ERR(RECORD_TOO_LARGE, "over abdm_record_max");
+        }
+        return err;
+    }
+    *final = true; /* the bytes will not become better */
+    return abdm_task_make_document(task, facility);
+}
+
+
+/* --- push --- */
+
+/* Looks the host up, judges every address, and pins the connection to one of them. */
+static abdm_err_t
+pin_address(abdm_exec_t *exec, abdm_task_t *task)
+{
+    const struct sockaddr *addrs[ABDM_URL_HOST];
+    char host[ABDM_URL_HOST + 1], numeric[INET6_ADDRSTRLEN + 1], port[8];
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    abdm_buf_t pin = {0};
+    size_t n = 0;
+    abdm_url_t url;
+    abdm_err_t err;
+
+    ABDM_TRY(abdm_push_check_url(abdm_str(task->transfer.push_url), exec->config->push_allow,
+                                 &url));
+    snprintf(host, sizeof(host), "%.*s", (int) url.host.len, url.host.p);
+    snprintf(port, sizeof(port), "%u", url.port);
+    if (getaddrinfo(host, port, &hints, &found) != 0 || found == NULL) {
+        return ABDM_ERR(RESOLVE, "host of dataPushUrl");
+    }
+    for (struct addrinfo *a = found; a != NULL && n < ADDRESSES_MAX; a = a->ai_next) {
+        addrs[n++] = a->ai_addr;
+    }
+    err = abdm_push_check_addrs(addrs, n, exec->config->push_allow);
+    if (!abdm_failed(err)
+        && getnameinfo(found->ai_addr, found->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
+                       NI_NUMERICHOST) != 0) {
+        err = ABDM_ERR(RESOLVE, "address of dataPushUrl");
+    }
+    freeaddrinfo(found);
+    if (!abdm_failed(err) && url.kind == ABDM_HOST_NAME) {
+        bool v6 = strchr(numeric, ':') != NULL;
+
+        abdm_buf_addf(&pin, "%s:%s:%s%s%s", host, port, v6 ? "[" : "", numeric, v6 ? "]" : "");
+        task->call.resolve = abdm_buf_take(&pin);
+        if (task->call.resolve == NULL) {
+            err = ABDM_ERR(MEMORY, "address");
+        }
+    }
+    return err;
+}
+
+
+/* The document through digest, encryption and envelope into the body of the call. */
+static abdm_err_t
+push_body(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility)
+{
+    char key_text[ABDM_KEY_TEXT], nonce_text[ABDM_NONCE_TEXT];
+    uint8_t peer_nonce[ABDM_NONCE_LEN];
+    abdm_source_t *plain, *digested, *cipher;
+    abdm_fidelius_sender_t sender;
+    abdm_public_key_t peer;
+    abdm_push_page_t page = {
+        .page_number = task->page.number,
+        .page_count = task->transfer.n_pages,
+        .transaction_id = task->transfer.id,
+        .care_context_ref = task->context.care_context_ref,
+        .curve = task->transfer.curve,
+        .public_key = key_text,
+        .nonce = nonce_text,
+        .key_expiry = abdm_time_now() + KEY_LIFE,
+    };
+
+    ABDM_TRY(abdm_public_key_decode(abdm_str(task->transfer.public_key), &peer));
+    ABDM_TRY(abdm_nonce_decode(abdm_str(task->transfer.nonce), peer_nonce));
+    ABDM_TRY(abdm_task_document_source(task, facility, &plain));
+    ABDM_TRY(abdm_digest_new(plain, &task->digest, &digested));
+    ABDM_TRY(abdm_fidelius_encrypt(exec->pairs, &peer, peer_nonce, digested, &sender, &cipher));
+    abdm_public_key_encode(sender.point, ABDM_KEY_X509, key_text);
+    abdm_nonce_encode(sender.nonce, nonce_text);
+    return abdm_out_push(&page, cipher, abdm_digest_bytes(task->digest), &task->call.body);
+}
+
+
+static void
+on_push_answer(abdm_call_t *call)
+{
+    abdm_task_t *task = call->owner;
+    int status = call->status;
+    abdm_err_t err = call->err;
+    bool final = false;
+
+    task->result.status = status;
+    if (!abdm_failed(err) && (status < 200 || status > 299)) {
+        final = status < 500 && status != 408 && status != 429;
+        err = final ? ABDM_ERR(PUSH_REFUSED, "status of the requester's server")
+                    : ABDM_ERR(PUSH_FAILED, "status of the requester's server");
+    }
+    if (abdm_failed(err)) {
+        abdm_log_err(&task->exec->config->log, ABDM_LOG_WARN, err,
+                     "push transfer=%s page=%d status=%d", task->job.subject, task->job.arg,
+                     status);
+    }
+    report(task, err, final);
+}
+
+
+static abdm_err_t
+start_push(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility,
+           bool *final)
+{
+    abdm_call_t *call = &task->call;
+    abdm_err_t err;
+
+    *final = false;
+    if (task->job.document == NULL) {
+        return ABDM_ERR(SPOOL_LOST, "document of the page");
+    }
+    err = pin_address(exec, task);
+    *final = err.code == ABDM_E_PUSH_ADDRESS || err.code == ABDM_E_PUSH_URL;
+    ABDM_TRY(err);
+    ABDM_TRY(push_body(exec, task, facility));
+    call->url = strdup(task->transfer.push_url);
+    if (call->url == NULL) {
+        return ABDM_ERR(MEMORY, "push");
+    }
+    ABDM_TRY(abdm_call_header(call, "Content-Type", "application/json"));
+    ABDM_TRY(abdm_call_header(call, "Accept", "application/json"));
+    ABDM_TRY(abdm_call_header(call, "Expect", ""));
+    call->total_ms = TRANSFER_MS;
+    call->idle_ms = IDLE_MS;
+    call->answer_max = GATEWAY_ANSWER_MAX;
+    call->done = on_push_answer;
+    abdm_http_submit(exec->http, call);
+    return ABDM_NO_ERR;
+}
+
+
+/* --- work threads --- */
+
+static void
+start(abdm_exec_t *exec, abdm_task_t *task)
+{
+    const abdm_engine_facility_t *facility = facility_of(exec->config, task->job.hip_id);
+    abdm_err_t err;
+    bool final = true;
+
+    if (facility == NULL) {
+        report(task, ABDM_ERR(FACILITY_UNKNOWN, "no longer configured"), true);
+        return;
+    }
+    switch (task->job.kind) {
+    case ABDM_JOB_GATEWAY:
+        err = start_gateway(exec, task);
+        final = false;
+        break;
+    case ABDM_JOB_RECORDS:
+        err = start_records(exec, task, facility);
+        break;
+    case ABDM_JOB_DOCUMENT:
+        err = start_document(exec, task, facility);
+        break;
+    case ABDM_JOB_PUSH:
+        err = start_push(exec, task, facility, &final);
+        break;
+    default:
+        err = ABDM_ERR(INTERNAL, "kind of job");
+        break;
+    }
+    if (abdm_failed(err)) {
+        report(task, err, final);
+    }
+}
+
+
+static void
+finish(abdm_exec_t *exec, abdm_task_t *task)
+{
+    const abdm_engine_facility_t *facility = facility_of(exec->config, task->job.hip_id);
+    abdm_err_t err;
+    bool final = false;
+
+    err = task->job.kind == ABDM_JOB_RECORDS ? finish_records(task, facility, &final)
+                                             : finish_document(task, facility, &final);
+    if (abdm_failed(err)) {
+        abdm_log_err(&exec->config->log, ABDM_LOG_WARN, err,
+                     "hmis facility=%s transfer=%s %s=%d status=%d", task->job.hip_id,
+                     task->job.subject,
+                     task->job.kind == ABDM_JOB_RECORDS ? "context" : "page", task->job.arg,
+                     task->call.status);
+    }
+    report(task, err, final);
+}
+
+
+static void
+work_on(abdm_exec_t *exec, abdm_task_t *task)
+{
+    task->next = NULL;
+    pthread_mutex_lock(&exec->lock);
+    if (exec->last != NULL) {
+        exec->last->next = task;
+    } else {
+        exec->first = task;
+    }
+    exec->last = task;
+    pthread_cond_signal(&exec->ready);
+    pthread_mutex_unlock(&exec->lock);
+}
+
+
+static abdm_task_t *
+next_task(abdm_exec_t *exec, bool *stopping)
+{
+    abdm_task_t *task;
+    size_t made = 1;
+
+    pthread_mutex_lock(&exec->lock);
+    while (exec->first == NULL && !exec->stopping) {
+        if (made > 0) { /* idle: make a key pair, then look again */
+            pthread_mutex_unlock(&exec->lock);
+            if (abdm_failed(abdm_key_pool_refill(exec->pairs, 1, &made))) {
+                made = 0;
+            }
+            pthread_mutex_lock(&exec->lock);
+        } else {
+            pthread_cond_wait(&exec->ready, &exec->lock);
+            made = 1;
+        }
+    }
+    task = exec->first;
+    if (task != NULL) {
+        exec->first = task->next;
+        if (exec->first == NULL) {
+            exec->last = NULL;
+        }
+    }
+    *stopping = exec->stopping;
+    pthread_mutex_unlock(&exec->lock);
+    return task;
+}
+
+
+static void *
+run(void *arg)
+{
+    abdm_exec_t *exec = arg;
+    abdm_task_t *task;
+    bool stopping;
+
+    while ((task = next_task(exec, &stopping)) != NULL || !stopping) {
+        if (task == NULL) {
+            continue;
+        }
+        if (stopping) {
+            report(task, ABDM_ERR(STOPPING, "not begun"), false);
+        } else if (task->call.done == NULL) {
+            start(exec, task);
+        } else {
+            finish(exec, task);
+        }
+    }
+    return NULL;
+}
+
+
+void
+abdm_exec_run(abdm_exec_t *exec, abdm_task_t *task)
+{
+    task->exec = exec;
+    task->call.owner = task;
+    if (task->job.kind == ABDM_JOB_GATEWAY) {
+        start(exec, task);
+    } else {
+        work_on(exec, task);
+    }
+}
+
+
+/* --- the gateway's keys --- */
+
+typedef struct {
+    abdm_call_t call; /* first */
+    abdm_exec_t *exec;
+    abdm_keys_fn done;
+    void *ctx;
+    uint64_t session;
+    size_t source; /* which of config->jwks_url */
+} key_fetch_t;
+
+static abdm_err_t send_key_fetch(key_fetch_t *fetch);
+
+
+static void
+end_key_fetch(key_fetch_t *fetch, char *json, abdm_err_t err)
+{
+    fetch->done(json, err, fetch->ctx);
+    abdm_call_clear(&fetch->call);
+    free(fetch);
+}
+
+
+static void
+on_keys(abdm_call_t *call)
+{
+    key_fetch_t *fetch = (key_fetch_t *) call;
+    const abdm_engine_config_t *config = fetch->exec->config;
+    abdm_err_t err = call->err;
+
+    if (!abdm_failed(err) && call->status / 100 != 2) {
+        if (call->status == 401) {
+            abdm_session_drop(fetch->exec->session, fetch->session);
+        }
+        err = ABDM_ERR(HTTP_STATUS, "key set");
+    }
+    if (!abdm_failed(err)) {
+        char *json = abdm_buf_take(&call->answer);
+
+        end_key_fetch(fetch, json, json == NULL ? ABDM_ERR(JWKS, "empty answer") : ABDM_NO_ERR);
+        return;
+    }
+    abdm_log_err(&config->log, ABDM_LOG_WARN, err, "keys url=%s status=%d",
+                 config->jwks_url[fetch->source], call->status);
+    if (err.code != ABDM_E_STOPPING && fetch->source == 0 && config->jwks_url[1] != NULL) {
+        fetch->source = 1;
+        abdm_call_clear(call);
+        err = send_key_fetch(fetch);
+        if (!abdm_failed(err)) {
+            return;
+        }
+    }
+    end_key_fetch(fetch, NULL, err);
+}
+
+
+static abdm_err_t
+send_key_fetch(key_fetch_t *fetch)
+{
+    const abdm_engine_config_t *config = fetch->exec->config;
+    const char *url = config->jwks_url[fetch->source];
+    abdm_call_t *call = &fetch->call;
+    char *copy = strdup(url);
+
+    memset(call, 0, sizeof(*call));
+    if (copy == NULL) {
+        return ABDM_ERR(MEMORY, "key set");
+    }
+    call->url = copy;
+    call->total_ms = GATEWAY_MS;
+    call->idle_ms = GATEWAY_MS;
+    call->answer_max = GATEWAY_ANSWER_MAX;
+    call->done = on_keys;
+    /* the gateway's own key set wants a session; others must not see one */
+    if (abdm_str_starts(abdm_str(url), abdm_str(config->gateway_url))
+        && strstr(url, ABDM_PATH_CERTS) != NULL) {
+        abdm_session_submit(fetch->exec->session, call, NULL, NULL, &fetch->session);
+    } else {
+        abdm_http_submit(fetch->exec->http, call);
+    }
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_exec_fetch_keys(abdm_exec_t *exec, abdm_keys_fn done, void *ctx)
+{
+    key_fetch_t *fetch = calloc(1, sizeof(*fetch));
+    abdm_err_t err;
+
+    if (fetch == NULL) {
+        return ABDM_ERR(MEMORY, "key set");
+    }
+    fetch->exec = exec;
+    fetch->done = done;
+    fetch->ctx = ctx;
+    err = send_key_fetch(fetch);
+    if (abdm_failed(err)) {
+        free(fetch);
+    }
+    return err;
+}
+
+
+/* --- life --- */
+
+abdm_err_t
+abdm_exec_start(const abdm_engine_config_t *config, void (*done)(abdm_task_t *, void *), void *ctx,
+                abdm_exec_t **out)
+{
+    abdm_exec_t *exec = calloc(1, sizeof(*exec));
+    abdm_err_t err;
+
+    *out = NULL;
+    if (exec == NULL) {
+        return ABDM_ERR(MEMORY, "executor");
+    }
+    exec->config = config;
+    exec->done = done;
+    exec->ctx = ctx;
+    pthread_mutex_init(&exec->lock, NULL);
+    pthread_cond_init(&exec->ready, NULL);
+    exec->pairs = abdm_key_pool_new(KEY_PAIRS);
+    err = exec->pairs == NULL ? ABDM_ERR(MEMORY, "key pool")
+                              : abdm_http_start(config->trust, &exec->http);
+    if (!abdm_failed(err)) {
+        err = abdm_session_new(config, exec->http, &exec->session);
+    }
+    while (!abdm_failed(err) && exec->n_threads < WORKERS) {
+        if (pthread_create(&exec->thread[exec->n_threads], NULL, run, exec) != 0) {
+            err = ABDM_ERR(SYSTEM, "work thread");
+        } else {
+            exec->n_threads++;
+        }
+    }
+    if (abdm_failed(err)) {
+        abdm_exec_stop(exec, 1000);
+        return err;
+    }
+    *out = exec;
+    return ABDM_NO_ERR;
+}
+
+
+bool
+abdm_exec_stop(abdm_exec_t *exec, int64_t deadline_ms)
+{
+    struct timespec until;
+    bool all = true;
+
+    pthread_mutex_lock(&exec->lock);
+    exec->stopping = true;
+    pthread_cond_broadcast(&exec->ready);
+    pthread_mutex_unlock(&exec->lock);
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += deadline_ms / 1000;
+    until.tv_nsec += deadline_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    for (size_t i = 0; i < exec->n_threads; i++) {
+        if (pthread_timedjoin_np(exec->thread[i], NULL, &until) != 0) {
+            pthread_detach(exec->thread[i]); /* a name look-up that hangs */
+            all = false;
+        }
+    }
+    abdm_http_stop(exec->http); /* aborted calls queue for work threads that are gone: */
+    while (exec->first != NULL) {
+        abdm_task_t *task = exec->first;
+
+        exec->first = task->next;
+        report(task, ABDM_ERR(STOPPING, "call aborted"), false);
+    }
+    if (!all) {
+        return false;
+    }
+    abdm_session_free(exec->session);
+    abdm_key_pool_free(exec->pairs);
+    pthread_cond_destroy(&exec->ready);
+    pthread_mutex_destroy(&exec->lock);
+    free(exec);
+    return true;
+}

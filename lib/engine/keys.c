@@ -1,0 +1,146 @@
+/*
+ * The gateway's keys: fetched on schedule by one process of the store, at once when a callback
+ * names an unknown one, never more often than the throttle allows, and kept on disk so that
+ * a restart while the gateway is away still verifies (threat model J6-J8).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/id.h"
+#include "engine/internal.h"
+#include "token/jwks.h"
+
+enum {
+    REFRESH = 15 * 60 * 1000,
+    CHECK = 30 * 1000, /* how often a process looks whether another one fetched */
+    THROTTLE = 60 * 1000,
+    THROTTLE_FAILED = 5 * 1000, /* while there are none, or the gateway was away */
+    WAIT_OTHER = 3 * 1000,
+    WAIT_STEP = 100
+};
+
+
+static void
+tell(abdm_engine_t *engine, const abdm_stored_keys_t *stored, bool fresh)
+{
+    abdm_news_t *news = calloc(1, sizeof(*news));
+
+    if (news == NULL) {
+        return;
+    }
+    news->kind = ABDM_NEWS_KEYS;
+    news->failed = stored->failed || stored->json == NULL;
+    news->fetched_at = stored->fetched_at;
+    if (fresh && stored->json != NULL) {
+        news->text = strdup(stored->json);
+        engine->keys_fetched_at = stored->fetched_at;
+    }
+    engine->keys_wanted = false;
+    abdm_engine_tell(engine, news);
+    engine->wake(engine->wake_ctx);
+}
+
+
+abdm_err_t
+abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now)
+{
+    const char *url = engine->config.jwks_url[0];
+    abdm_stored_keys_t stored = {0};
+    bool due, mine = false;
+    abdm_ms_t throttle;
+    abdm_err_t err;
+
+    if (engine->keys_fetching || (!engine->keys_wanted && now < engine->keys_check_at)) {
+        return ABDM_NO_ERR;
+    }
+    engine->keys_check_at = now + CHECK;
+    ABDM_TRY(abdm_store_keys_get(engine->store, url, &stored));
+
+    if (stored.json != NULL && stored.fetched_at > engine->keys_fetched_at) {
+        tell(engine, &stored, true);
+        engine->keys_wait_until = 0;
+        free(stored.json);
+        return ABDM_NO_ERR;
+    }
+    due = engine->keys_wanted || stored.json == NULL
+          || (engine->config.worker == 0 && now - stored.fetched_at > REFRESH);
+    throttle = stored.json == NULL || stored.failed ? THROTTLE_FAILED : THROTTLE;
+    err = ABDM_NO_ERR;
+    if (due && !atomic_load(&engine->draining)) {
+        err = abdm_store_keys_try(engine->store, url, now, now - throttle, engine->keys_wanted,
+                                  &mine);
+    }
+    if (mine) {
+        engine->keys_fetching = true;
+    } else if (engine->keys_wanted && engine->keys_wait_until == 0
+               && stored.tried_at > now - WAIT_OTHER && stored.tried_at > stored.fetched_at
+               && !stored.failed) {
+        engine->keys_wait_until = now + WAIT_OTHER; /* another process is at it */
+    } else if (engine->keys_wanted && now >= engine->keys_wait_until) {
+        tell(engine, &stored, false);
+        engine->keys_wait_until = 0;
+    }
+    if (engine->keys_wait_until != 0) {
+        engine->keys_check_at = now + WAIT_STEP;
+    }
+    free(stored.json);
+    return err;
+}
+
+
+static void
+on_fetched(char *json, abdm_err_t err, void *ctx)
+{
+    abdm_engine_t *engine = ctx;
+    abdm_work_t *work;
+
+    (void) err; /* logged where it happened */
+    work = calloc(1, sizeof(*work));
+    if (work == NULL) {
+        free(json);
+        return;
+    }
+    work->kind = ABDM_WORK_KEYS;
+    work->text = json;
+    abdm_engine_post(engine, work);
+}
+
+
+void
+abdm_engine_keys_begin(abdm_engine_t *engine)
+{
+    abdm_err_t err = abdm_exec_fetch_keys(engine->exec, on_fetched, engine);
+
+    if (abdm_failed(err)) {
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "keys");
+        on_fetched(NULL, err, engine);
+    }
+}
+
+
+abdm_err_t
+abdm_engine_keys_came(abdm_engine_t *engine, const char *json, abdm_ms_t now)
+{
+    const char *url = engine->config.jwks_url[0];
+    abdm_stored_keys_t stored = {0};
+    abdm_jwks_t *set = NULL;
+    abdm_err_t err;
+
+    engine->keys_fetching = false;
+    if (json != NULL) {
+        err = abdm_jwks_parse(json, strlen(json), &set);
+        if (abdm_failed(err)) {
+            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "keys url=%s", url);
+            json = NULL;
+        } else {
+            abdm_log(&engine->config.log, ABDM_LOG_NOTICE, "keys of the gateway: %zu, set %.16s",
+                     abdm_jwks_count(set), abdm_jwks_fingerprint(set));
+        }
+        abdm_jwks_free(set);
+    }
+    ABDM_TRY(abdm_store_keys_put(engine->store, url, json, now));
+    ABDM_TRY(abdm_store_keys_get(engine->store, url, &stored));
+    tell(engine, &stored, json != NULL);
+    free(stored.json);
+    return ABDM_NO_ERR;
+}

@@ -1,0 +1,30 @@
+/*
+ * What the gateway says synchronously: session tokens, and errors in fourteen shapes (gateway
+ * protocol 1.4, 6.1-6.3, 7.8). Decides whether a call is done, may be tried again, or is refused.
+ */
+#ifndef ABDM_GATEWAY_ANSWER_H
+#define ABDM_GATEWAY_ANSWER_H
+
+#include "core/err.h"
+#include "core/buf.h"
+#include "core/time.h"
+
+typedef enum {
+    ABDM_CALL_DONE,   /* any 2xx without an error in it, or "already answered" (1106-1108, 1113) */
+    ABDM_CALL_AGAIN,  /* 5xx, 429, 408, 303001: later, with a fresh REQUEST-ID */
+    ABDM_CALL_TOKEN,  /* 401 or 900901-900902: drop the session, once */
+    ABDM_CALL_REFUSED /* any other 4xx: trying again would only make blocks */
+} abdm_call_verdict_t;
+
+typedef struct {
+    abdm_call_verdict_t verdict;
+    char code[24];  /* "1016", "900901": digits as in 6.1's normaliser, "" when none */
+    char text[128]; /* the gateway's own words, cut, printable ASCII only */
+} abdm_call_answer_t;
+
+void abdm_answer_judge(int status, const char *body, size_t len, abdm_call_answer_t *out);
+
+/* Session answer: access token (malloc'ed, caller wipes and frees) and life in ms. E_SESSION. */
+abdm_err_t abdm_answer_session(const char *body, size_t len, char **token, int64_t *life_ms);
+
+#endif

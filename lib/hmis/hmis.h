@@ -1,0 +1,69 @@
+/*
+ * What is asked of a hospital's HMIS, and its answers in our plain form. An adapter builds
+ * requests and maps answers; it does no I/O. The `rest` adapter is URL templates plus jq
+ * programs in a mapping directory, see conf/hmis.
+ *
+ * Plain form of a record (an object; unknown members are kept and ignored):
+ *   id, hiType, careContextReference, authoredOn, title, patient {patientReference, name,
+ *   gender, birthDate, mobile}, practitioners [{name, registrationNumber, practitionerId}],
+ *   encounter {class, type}, and exactly one of
+ *     document {contentType, url, title}   a file, to be wrapped into a document
+ *     bundle   {url}                       a FHIR document bundle, passed through
+ * `id` is the HMIS's own number of the record and makes the document's ids; without it the url
+ * does.
+ */
+#ifndef ABDM_HMIS_HMIS_H
+#define ABDM_HMIS_HMIS_H
+
+#include <jansson.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+
+typedef struct abdm_hmis_s abdm_hmis_t;
+
+/*
+ * Loads and compiles a mapping. `adapter` is "rest"; `url` is http://host:port/base,
+ * https://host:port/base or http://unix:/path/to.sock:/base; other members than those known in
+ * mapping.json are refused. `problem` gets file, line and jq's own words on E_CONFIG, else "".
+ */
+abdm_err_t abdm_hmis_open(const char *adapter, const char *url, const char *mapping_dir,
+                          char problem[512], abdm_hmis_t **out);
+void abdm_hmis_close(abdm_hmis_t *hmis); /* NULL is allowed */
+
+/* One GET. Owns its strings; clear with abdm_hmis_request_clear. */
+typedef struct {
+    char *url;         /* absolute */
+    char *unix_socket; /* NULL: TCP */
+} abdm_hmis_request_t;
+
+void abdm_hmis_request_clear(abdm_hmis_request_t *request);
+
+typedef struct {
+    const char *hip_id;
+    const char *patient_ref;
+    const char *care_context_ref;
+    const char *from; /* ISO texts of the request's range */
+    const char *to;
+} abdm_hmis_query_t;
+
+/* The request that lists the records of one care context. Values are percent-encoded. E_FIELD
+ * when a value that the mapping's path asks for is missing, empty, "." or "..". */
+abdm_err_t abdm_hmis_records_request(const abdm_hmis_t *hmis, const abdm_hmis_query_t *query,
+                                     abdm_hmis_request_t *out);
+
+/* Maps its answer (at most 4 MB) to an array of at most 500 records in plain form, owned by the
+ * caller, each with exactly one of document or bundle, with hiType in the gateway's spelling and
+ * with careContextReference filled in. May be called from several threads at once. E_HMIS_ANSWER
+ * names the member at fault; it never quotes the answer. */
+abdm_err_t abdm_hmis_records_map(abdm_hmis_t *hmis, const abdm_hmis_query_t *query,
+                                 const char *body, size_t len, json_t **records);
+
+/* The request that fetches a record's file or bundle: `url` of the plain form, absolute on
+ * the HMIS's own host, or a path, which (with or without a leading slash) stands below its base
+ * like the paths of the mapping. Another host, a fragment and ".." are E_HMIS_ANSWER, as is any
+ * absolute URL when the base is a socket. */
+abdm_err_t abdm_hmis_file_request(const abdm_hmis_t *hmis, const char *url,
+                                  abdm_hmis_request_t *out);
+
+#endif

@@ -1,0 +1,352 @@
+/*
+ * The SQLite connection: WAL, synchronous=FULL (what was acknowledged survives a power cut),
+ * foreign keys. The busy handler sleeps a constant short time, because SQLite's own growing
+ * one starves a worker beside a busy one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/db.h"
+
+enum {
+    BUSY_SLEEP_US = 300,
+    BUSY_TRIES = 5 * 1000 * 1000 / BUSY_SLEEP_US, /* five seconds */
+    PATH_MAX_BYTES = 1024
+};
+
+static const char *const texts[] = {
+#define ABDM_SQL(name, text) text,
+#include "store/sql.def"
+#undef ABDM_SQL
+};
+
+
+static int
+on_busy(void *ctx, int tries)
+{
+    const struct timespec pause = {0, BUSY_SLEEP_US * 1000L};
+
+    (void) ctx;
+    if (tries >= BUSY_TRIES) {
+        return 0;
+    }
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+
+abdm_err_t
+abdm_db_err(int rc)
+{
+    if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) {
+        return ABDM_ERR(STORE_BUSY, sqlite3_errstr(rc));
+    }
+    if (rc == SQLITE_NOMEM) {
+        return ABDM_ERR(MEMORY, "database");
+    }
+    return ABDM_ERR(STORE, sqlite3_errstr(rc));
+}
+
+
+abdm_err_t
+abdm_db_exec(sqlite3 *db, const char *sql)
+{
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? ABDM_NO_ERR : abdm_db_err(rc);
+}
+
+
+static const char *
+path_of(const char *url)
+{
+    static const char scheme[] = "sqlite:";
+
+    if (url == NULL || strncmp(url, scheme, sizeof(scheme) - 1) != 0) {
+        return NULL;
+    }
+    return url[sizeof(scheme) - 1] == '/' ? url + sizeof(scheme) - 1 : NULL;
+}
+
+
+abdm_err_t
+abdm_store_check_url(const char *url, char problem[512])
+{
+    const char *path = path_of(url);
+    const char *slash;
+    char dir[PATH_MAX_BYTES];
+
+    if (path == NULL || strlen(path) >= sizeof(dir) - 8) {
+        snprintf(problem, 512, "abdm_store \"%.200s\": expected sqlite:/absolute/path/of/file", url);
+        return ABDM_ERR(CONFIG, "abdm_store");
+    }
+    slash = strrchr(path, '/');
+    snprintf(dir, sizeof(dir), "%.*s", (int) (slash - path), path);
+    if (access(dir[0] == '\0' ? "/" : dir, W_OK | X_OK) != 0) {
+        snprintf(problem, 512, "abdm_store \"%.200s\": its directory: %s", url, strerror(errno));
+        return ABDM_ERR(CONFIG, "abdm_store");
+    }
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_db_connect(const char *url, sqlite3 **db)
+{
+    const char *path = path_of(url);
+    abdm_err_t err;
+    int rc;
+
+    *db = NULL;
+    if (path == NULL) {
+        return ABDM_ERR(CONFIG, "abdm_store: sqlite:/absolute/path expected");
+    }
+    rc = sqlite3_open_v2(path, db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK) {
+        sqlite3_close(*db);
+        *db = NULL;
+        return abdm_db_err(rc);
+    }
+    sqlite3_busy_handler(*db, on_busy, NULL);
+    err = abdm_db_exec(*db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                            "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
+                            "PRAGMA cache_size = -4096;");
+    if (abdm_failed(err)) {
+        sqlite3_close(*db);
+        *db = NULL;
+    }
+    return err;
+}
+
+
+static abdm_err_t
+give_files(const char *path, uid_t owner, gid_t group)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char file[PATH_MAX_BYTES];
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+        if (chown(file, owner, group) != 0 && errno != ENOENT) {
+            return ABDM_ERR(SYSTEM, "chown of the database");
+        }
+        if (chmod(file, 0600) != 0 && errno != ENOENT) {
+            return ABDM_ERR(SYSTEM, "chmod of the database");
+        }
+    }
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512])
+{
+    sqlite3 *db = NULL;
+    abdm_err_t err;
+
+    err = abdm_db_connect(url, &db);
+    if (!abdm_failed(err)) {
+        err = abdm_db_exec(db, "PRAGMA journal_mode = WAL");
+    }
+    if (!abdm_failed(err)) {
+        err = abdm_schema_migrate(db);
+    }
+    if (!abdm_failed(err) && owner != (uid_t) -1) {
+        err = give_files(path_of(url), owner, group); /* while -wal and -shm exist */
+    }
+    sqlite3_close(db);
+    if (abdm_failed(err)) {
+        snprintf(problem, 512, "abdm_store \"%s\": %s: %s", url, abdm_error_info(err.code)->meaning,
+                 err.what);
+    }
+    return err;
+}
+
+
+abdm_err_t
+abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out)
+{
+    abdm_store_t *store;
+    abdm_err_t err;
+
+    *out = NULL;
+    store = calloc(1, sizeof(*store));
+    if (store == NULL) {
+        return ABDM_ERR(MEMORY, "store");
+    }
+    store->key = key;
+    abdm_view_init(&store->view);
+    err = abdm_db_connect(url, &store->db);
+    if (!abdm_failed(err)) {
+        err = abdm_schema_check(store->db);
+    }
+    if (abdm_failed(err)) {
+        abdm_store_close(store);
+        return err;
+    }
+    *out = store;
+    return ABDM_NO_ERR;
+}
+
+
+void
+abdm_store_close(abdm_store_t *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < SQL_STATEMENTS; i++) {
+        sqlite3_finalize(store->stmt[i]);
+    }
+    sqlite3_close(store->db);
+    free(store);
+}
+
+
+sqlite3_stmt *
+abdm_db_use(abdm_store_t *store, abdm_sql_t sql, abdm_err_t *err)
+{
+    int rc;
+
+    *err = ABDM_NO_ERR;
+    if (store->stmt[sql] == NULL) {
+        rc = sqlite3_prepare_v3(store->db, texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
+                                &store->stmt[sql], NULL);
+        if (rc != SQLITE_OK) {
+            *err = abdm_db_err(rc);
+            return NULL;
+        }
+    }
+    sqlite3_clear_bindings(store->stmt[sql]);
+    return store->stmt[sql];
+}
+
+
+void
+abdm_db_text(sqlite3_stmt *stmt, int i, const char *text)
+{
+    sqlite3_bind_text(stmt, i, text, -1, SQLITE_STATIC);
+}
+
+
+void
+abdm_db_int(sqlite3_stmt *stmt, int i, int64_t value)
+{
+    sqlite3_bind_int64(stmt, i, value);
+}
+
+
+void
+abdm_db_blob(sqlite3_stmt *stmt, int i, const void *p, size_t len)
+{
+    sqlite3_bind_blob64(stmt, i, p, len, SQLITE_STATIC);
+}
+
+
+abdm_err_t
+abdm_db_run(sqlite3_stmt *stmt)
+{
+    int rc = sqlite3_step(stmt);
+
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? ABDM_NO_ERR : abdm_db_err(rc);
+}
+
+
+abdm_err_t
+abdm_db_row(sqlite3_stmt *stmt, bool *row)
+{
+    int rc = sqlite3_step(stmt);
+
+    *row = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        return ABDM_NO_ERR;
+    }
+    sqlite3_reset(stmt);
+    return abdm_db_err(rc);
+}
+
+
+void
+abdm_db_end(sqlite3_stmt *stmt)
+{
+    sqlite3_reset(stmt);
+}
+
+
+char *
+abdm_db_copy(sqlite3_stmt *stmt, int column, abdm_err_t *err)
+{
+    const char *text = (const char *) sqlite3_column_text(stmt, column);
+    char *copy;
+
+    if (text == NULL) {
+        return NULL;
+    }
+    copy = strdup(text);
+    if (copy == NULL) {
+        *err = ABDM_ERR(MEMORY, "row");
+    }
+    return copy;
+}
+
+
+static abdm_err_t
+run(abdm_store_t *store, abdm_sql_t sql)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
+
+    return stmt == NULL ? err : abdm_db_run(stmt);
+}
+
+
+abdm_err_t
+abdm_store_begin(abdm_store_t *store)
+{
+    return run(store, SQL_BEGIN);
+}
+
+
+abdm_err_t
+abdm_store_commit(abdm_store_t *store)
+{
+    return run(store, SQL_COMMIT);
+}
+
+
+void
+abdm_store_rollback(abdm_store_t *store)
+{
+    if (!sqlite3_get_autocommit(store->db)) {
+        (void) run(store, SQL_ROLLBACK);
+    }
+}
+
+
+abdm_err_t
+abdm_store_mark(abdm_store_t *store)
+{
+    return run(store, SQL_MARK);
+}
+
+
+abdm_err_t
+abdm_store_keep(abdm_store_t *store)
+{
+    return run(store, SQL_KEEP);
+}
+
+
+abdm_err_t
+abdm_store_undo(abdm_store_t *store)
+{
+    ABDM_TRY(run(store, SQL_UNDO));
+    return run(store, SQL_KEEP);
+}

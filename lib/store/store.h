@@ -1,0 +1,130 @@
+/*
+ * Everything the bridge remembers. Typed operations on one database connection, which belongs to
+ * one thread; what must happen together happens between abdm_store_begin and _commit.
+ * Dedupe keys are unique indexes. Patient data in pages is sealed under the key file.
+ */
+#ifndef ABDM_STORE_STORE_H
+#define ABDM_STORE_STORE_H
+
+#include <sys/types.h>
+
+#include "core/effect.h"
+#include "crypto/seal.h"
+
+typedef struct abdm_store_s abdm_store_t;
+
+/* Is `url` one that this library can open ("sqlite:/absolute/path")? E_CONFIG with `problem`. */
+abdm_err_t abdm_store_check_url(const char *url, char problem[512]);
+
+/* Makes the database or brings it to this version, in WAL mode. `owner` -1: files stay as they
+ * are. To be done before any process works with it. E_STORE, E_STORE_VERSION. */
+abdm_err_t abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512]);
+
+/* `key` is borrowed; NULL when nothing sealed will be read or written. */
+abdm_err_t abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out);
+void abdm_store_close(abdm_store_t *store); /* NULL is allowed */
+
+abdm_err_t abdm_store_begin(abdm_store_t *store); /* takes the write lock */
+abdm_err_t abdm_store_commit(abdm_store_t *store); /* on disk when it returns */
+void abdm_store_rollback(abdm_store_t *store);
+
+/* A part of a transaction that can be undone alone: mark, then keep or undo. */
+abdm_err_t abdm_store_mark(abdm_store_t *store);
+abdm_err_t abdm_store_keep(abdm_store_t *store);
+abdm_err_t abdm_store_undo(abdm_store_t *store);
+
+/* --- owners: processes that work on this store (work.c) --- */
+
+enum { ABDM_LEASE_MS = 60 * 1000 };
+
+/* `owner` lives until `until` unless told again. */
+abdm_err_t abdm_store_heartbeat(abdm_store_t *store, const char *owner, abdm_ms_t until);
+
+/* Gives back all that `owner` has claimed, and forgets it. */
+abdm_err_t abdm_store_release(abdm_store_t *store, const char *owner);
+
+/* Releases every owner whose lease ended or of whom `gone` says so. */
+abdm_err_t abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now, bool (*gone)(const char *));
+
+/* --- inbox (work.c) --- */
+
+/* A callback. As argument of _add borrowed; as claimed owned (abdm_callback_clear). */
+typedef struct {
+    int64_t id;
+    char *path;  /* canonical */
+    char *event; /* NULL: for the operator */
+    char *hip_id;
+    char *request_id;
+    char *body;
+    size_t body_len;
+    abdm_ms_t received_at;
+} abdm_callback_t;
+
+void abdm_callback_clear(abdm_callback_t *callback);
+
+/* *id = 0 when the very callback is there already. E_REQUEST_REUSED when path, facility and
+ * REQUEST-ID are there with another body. */
+abdm_err_t abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *callback,
+                                const char *owner, int64_t *id);
+abdm_err_t abdm_store_inbox_done(abdm_store_t *store, int64_t id);
+abdm_err_t abdm_store_inbox_give_back(abdm_store_t *store, int64_t id);
+/* Orphans, oldest first; one that was claimed too often is put aside instead (E_POISON). */
+abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max,
+                                  abdm_callback_t *out, size_t *n, size_t *poisoned);
+
+/* --- jobs (work.c) --- */
+
+/* Writes the job down; `owner` NULL leaves it to whoever claims it when due. */
+abdm_err_t abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner);
+abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
+                                abdm_job_t *out, size_t *n, size_t *poisoned);
+abdm_err_t abdm_store_job_done(abdm_store_t *store, int64_t id);
+abdm_err_t abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at);
+abdm_err_t abdm_store_job_next_due(abdm_store_t *store, abdm_ms_t *due); /* 0: none */
+
+/* Remembers an id sent, so that a late answer to any attempt still finds its job. */
+abdm_err_t abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now);
+
+/* Deletes what needs no keeping: answered callbacks and ids after their time. */
+abdm_err_t abdm_store_sweep(abdm_store_t *store, abdm_ms_t now);
+
+typedef struct {
+    int64_t callbacks_open, callbacks_kept, jobs, transfers_open;
+} abdm_store_counts_t;
+
+abdm_err_t abdm_store_count(abdm_store_t *store, abdm_store_counts_t *out);
+
+/* --- state (state.c) --- */
+
+/* Writes all effects but jobs, which the caller adds with the owner it chooses. */
+abdm_err_t abdm_store_apply(abdm_store_t *store, const abdm_effects_t *effects, abdm_ms_t now);
+
+/* Reads for the flows; lives as long as the store. */
+const abdm_view_t *abdm_store_view(abdm_store_t *store);
+
+/* --- the gateway's keys (keys.c) --- */
+
+typedef struct {
+    char *json;          /* owned by the caller; NULL: never had any */
+    abdm_ms_t fetched_at; /* of `json` */
+    abdm_ms_t tried_at;  /* last attempt of any process */
+    bool failed;         /* that attempt brought nothing */
+} abdm_stored_keys_t;
+
+abdm_err_t abdm_store_keys_get(abdm_store_t *store, const char *url, abdm_stored_keys_t *out);
+/* One process may try when nobody did since `before`: *mine tells. Attempts on schedule and those
+ * that an unknown key asks for (`forced`) are counted apart, so that one does not use up the
+ * other. */
+abdm_err_t abdm_store_keys_try(abdm_store_t *store, const char *url, abdm_ms_t now,
+                               abdm_ms_t before, bool forced, bool *mine);
+/* `json` NULL: the attempt failed. */
+abdm_err_t abdm_store_keys_put(abdm_store_t *store, const char *url, const char *json,
+                               abdm_ms_t now);
+
+/* --- for operators (report.c) --- */
+
+/* JSON appended to `out`. */
+abdm_err_t abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out);
+abdm_err_t abdm_store_report_explain(abdm_store_t *store, const char *id, abdm_buf_t *out);
+
+#endif

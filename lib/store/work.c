@@ -1,0 +1,489 @@
+/*
+ * Work that waits: callbacks in the inbox and jobs, who has claimed them, and what is swept
+ * away. A claim is counted, so that work which ends its workers again and again is put aside.
+ */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/db.h"
+
+enum {
+    CLAIMS_MAX = 5,
+    KEEP_CALLBACKS = 48 * 60 * 60 * 1000, /* redeliveries come within a day */
+};
+
+static const abdm_ms_t KEEP_SENT = 7LL * 24 * 60 * 60 * 1000;
+
+
+static abdm_err_t
+digest(const abdm_str_t *parts, size_t n, uint8_t out[32])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].len) == 1
+             && EVP_DigestUpdate(ctx, "", 1) == 1; /* a NUL between the parts */
+    }
+    ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return ok ? ABDM_NO_ERR : ABDM_ERR(CRYPTO, "SHA-256");
+}
+
+
+/* --- owners --- */
+
+abdm_err_t
+abdm_store_heartbeat(abdm_store_t *store, const char *owner, abdm_ms_t until)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_OWNER_PUT, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_text(stmt, 1, owner);
+    abdm_db_int(stmt, 2, until);
+    return abdm_db_run(stmt);
+}
+
+
+abdm_err_t
+abdm_store_release(abdm_store_t *store, const char *owner)
+{
+    static const abdm_sql_t steps[] = {SQL_INBOX_RELEASE, SQL_JOB_RELEASE, SQL_OWNER_DELETE};
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        abdm_err_t err;
+        sqlite3_stmt *stmt = abdm_db_use(store, steps[i], &err);
+
+        if (stmt == NULL) {
+            return err;
+        }
+        abdm_db_text(stmt, 1, owner);
+        ABDM_TRY(abdm_db_run(stmt));
+    }
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now, bool (*gone)(const char *))
+{
+    enum { MOST = 64 };
+    char *dead[MOST];
+    size_t n = 0;
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_OWNER_LIST, &err);
+    bool row = stmt != NULL;
+
+    while (row && !abdm_failed(err)) {
+        err = abdm_db_row(stmt, &row);
+        if (row && !abdm_failed(err) && n < MOST) {
+            const char *id = (const char *) sqlite3_column_text(stmt, 0);
+
+            if (id != NULL && (sqlite3_column_int64(stmt, 1) < now || gone(id))) {
+                dead[n] = abdm_db_copy(stmt, 0, &err);
+                n += dead[n] != NULL;
+            }
+        }
+    }
+    if (stmt != NULL) {
+        abdm_db_end(stmt);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!abdm_failed(err)) {
+            err = abdm_store_release(store, dead[i]);
+        }
+        free(dead[i]);
+    }
+    return err;
+}
+
+
+/* --- inbox --- */
+
+void
+abdm_callback_clear(abdm_callback_t *callback)
+{
+    free(callback->path);
+    free(callback->event);
+    free(callback->hip_id);
+    free(callback->request_id);
+    free(callback->body);
+    memset(callback, 0, sizeof(*callback));
+}
+
+
+static abdm_err_t
+same_body(abdm_store_t *store, const uint8_t key[32], const uint8_t hash[32], bool *same)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_INBOX_HASH, &err);
+    bool row;
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_blob(stmt, 1, key, 32);
+    ABDM_TRY(abdm_db_row(stmt, &row));
+    *same = row && sqlite3_column_bytes(stmt, 0) == 32
+            && memcmp(sqlite3_column_blob(stmt, 0), hash, 32) == 0;
+    abdm_db_end(stmt);
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *cb, const char *owner,
+                     int64_t *id)
+{
+    const abdm_str_t identity[] = {abdm_str(cb->path), abdm_str(cb->hip_id),
+                                   abdm_str(cb->request_id)};
+    const abdm_str_t body[] = {{cb->body, cb->body_len}};
+    uint8_t key[32], hash[32];
+    sqlite3_stmt *stmt;
+    abdm_err_t err;
+    bool same = false;
+
+    *id = 0;
+    ABDM_TRY(digest(identity, 3, key));
+    ABDM_TRY(digest(body, 1, hash));
+
+    stmt = abdm_db_use(store, SQL_INBOX_ADD, &err);
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_blob(stmt, 1, key, sizeof(key));
+    abdm_db_blob(stmt, 2, hash, sizeof(hash));
+    abdm_db_text(stmt, 3, cb->path);
+    abdm_db_text(stmt, 4, cb->event);
+    abdm_db_text(stmt, 5, cb->hip_id);
+    abdm_db_text(stmt, 6, cb->request_id);
+    abdm_db_blob(stmt, 7, cb->body, cb->body_len);
+    abdm_db_int(stmt, 8, cb->received_at);
+    if (cb->event == NULL) {
+        abdm_db_int(stmt, 9, cb->received_at); /* nothing to do: kept for the operator */
+    } else {
+        abdm_db_text(stmt, 10, owner);
+    }
+    ABDM_TRY(abdm_db_run(stmt));
+
+    if (sqlite3_changes(store->db) == 1) {
+        *id = sqlite3_last_insert_rowid(store->db);
+        return ABDM_NO_ERR;
+    }
+    ABDM_TRY(same_body(store, key, hash, &same));
+    return same ? ABDM_NO_ERR
+                : ABDM_ERR(REQUEST_REUSED, "REQUEST-ID: it came before with another body");
+}
+
+
+static abdm_err_t
+by_id(abdm_store_t *store, abdm_sql_t sql, int64_t id, int64_t second)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, id);
+    if (sqlite3_bind_parameter_count(stmt) > 1) {
+        abdm_db_int(stmt, 2, second);
+    }
+    return abdm_db_run(stmt);
+}
+
+
+abdm_err_t
+abdm_store_inbox_done(abdm_store_t *store, int64_t id)
+{
+    return by_id(store, SQL_INBOX_DONE, id, abdm_time_now());
+}
+
+
+abdm_err_t
+abdm_store_inbox_give_back(abdm_store_t *store, int64_t id)
+{
+    return by_id(store, SQL_INBOX_GIVE_BACK, id, 0);
+}
+
+
+static abdm_err_t
+claim(abdm_store_t *store, abdm_sql_t sql, int64_t id, const char *owner)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, id);
+    abdm_db_text(stmt, 2, owner);
+    return abdm_db_run(stmt);
+}
+
+
+static char *
+copy_blob(sqlite3_stmt *stmt, int column, size_t *len, abdm_err_t *err)
+{
+    const void *p = sqlite3_column_blob(stmt, column);
+    char *copy;
+
+    *len = (size_t) sqlite3_column_bytes(stmt, column);
+    if (p == NULL) {
+        *len = 0;
+        return NULL;
+    }
+    copy = malloc(*len + 1);
+    if (copy == NULL) {
+        *err = ABDM_ERR(MEMORY, "row");
+        return NULL;
+    }
+    memcpy(copy, p, *len);
+    copy[*len] = '\0';
+    return copy;
+}
+
+
+abdm_err_t
+abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max, abdm_callback_t *out,
+                       size_t *n, size_t *poisoned)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_INBOX_ORPHANS, &err);
+    int claims[256];
+    size_t read = 0, kept = 0;
+    bool row = stmt != NULL;
+
+    *n = *poisoned = 0;
+    if (max > sizeof(claims) / sizeof(claims[0])) {
+        max = sizeof(claims) / sizeof(claims[0]);
+    }
+    if (stmt != NULL) {
+        abdm_db_int(stmt, 1, (int64_t) max);
+    }
+    while (row && read < max && !abdm_failed(err)) {
+        err = abdm_db_row(stmt, &row);
+        if (row && !abdm_failed(err)) {
+            abdm_callback_t *cb = &out[read];
+
+            memset(cb, 0, sizeof(*cb));
+            cb->id = sqlite3_column_int64(stmt, 0);
+            cb->path = abdm_db_copy(stmt, 1, &err);
+            cb->event = abdm_db_copy(stmt, 2, &err);
+            cb->hip_id = abdm_db_copy(stmt, 3, &err);
+            cb->request_id = abdm_db_copy(stmt, 4, &err);
+            cb->body = copy_blob(stmt, 5, &cb->body_len, &err);
+            cb->received_at = sqlite3_column_int64(stmt, 6);
+            claims[read++] = sqlite3_column_int(stmt, 7);
+        }
+    }
+    if (stmt != NULL) {
+        abdm_db_end(stmt);
+    }
+    for (size_t i = 0; i < read; i++) {
+        if (!abdm_failed(err) && claims[i] >= CLAIMS_MAX) {
+            err = by_id(store, SQL_INBOX_POISON, out[i].id, abdm_time_now());
+            abdm_callback_clear(&out[i]);
+            (*poisoned)++;
+        } else if (!abdm_failed(err)) {
+            err = claim(store, SQL_INBOX_CLAIM, out[i].id, owner);
+            out[kept++] = out[i];
+        } else {
+            abdm_callback_clear(&out[i]);
+        }
+    }
+    *n = kept;
+    return err;
+}
+
+
+/* --- jobs --- */
+
+abdm_err_t
+abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_ADD, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, (int) job->kind);
+    abdm_db_text(stmt, 2, job->event);
+    abdm_db_text(stmt, 3, job->hip_id);
+    abdm_db_text(stmt, 4, job->subject);
+    abdm_db_int(stmt, 5, job->arg);
+    abdm_db_text(stmt, 6, job->path);
+    abdm_db_text(stmt, 7, job->request_id);
+    abdm_db_blob(stmt, 8, job->body, job->body_len);
+    abdm_db_int(stmt, 9, job->due_at);
+    abdm_db_int(stmt, 10, job->deadline_at);
+    abdm_db_int(stmt, 11, job->created_at);
+    abdm_db_int(stmt, 12, job->attempts);
+    abdm_db_text(stmt, 13, owner);
+    ABDM_TRY(abdm_db_run(stmt));
+    job->id = sqlite3_last_insert_rowid(store->db);
+    return ABDM_NO_ERR;
+}
+
+
+static void
+read_job(sqlite3_stmt *stmt, abdm_job_t *job, abdm_err_t *err)
+{
+    memset(job, 0, sizeof(*job));
+    job->id = sqlite3_column_int64(stmt, 0);
+    job->kind = (abdm_job_kind_t) sqlite3_column_int(stmt, 1);
+    job->event = abdm_db_copy(stmt, 2, err);
+    job->hip_id = abdm_db_copy(stmt, 3, err);
+    job->subject = abdm_db_copy(stmt, 4, err);
+    job->arg = sqlite3_column_int(stmt, 5);
+    job->path = abdm_db_copy(stmt, 6, err);
+    job->request_id = abdm_db_copy(stmt, 7, err);
+    job->body = copy_blob(stmt, 8, &job->body_len, err);
+    job->due_at = sqlite3_column_int64(stmt, 9);
+    job->deadline_at = sqlite3_column_int64(stmt, 10);
+    job->created_at = sqlite3_column_int64(stmt, 11);
+    job->attempts = sqlite3_column_int(stmt, 12);
+}
+
+
+abdm_err_t
+abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
+                     abdm_job_t *out, size_t *n, size_t *poisoned)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_DUE, &err);
+    int claims[256];
+    size_t read = 0, kept = 0;
+    bool row = stmt != NULL;
+
+    *n = *poisoned = 0;
+    if (max > sizeof(claims) / sizeof(claims[0])) {
+        max = sizeof(claims) / sizeof(claims[0]);
+    }
+    if (stmt != NULL) {
+        abdm_db_int(stmt, 1, now);
+        abdm_db_int(stmt, 2, (int64_t) max);
+    }
+    while (row && read < max && !abdm_failed(err)) {
+        err = abdm_db_row(stmt, &row);
+        if (row && !abdm_failed(err)) {
+            read_job(stmt, &out[read], &err);
+            claims[read++] = sqlite3_column_int(stmt, 13);
+        }
+    }
+    if (stmt != NULL) {
+        abdm_db_end(stmt);
+    }
+    for (size_t i = 0; i < read; i++) {
+        if (!abdm_failed(err) && claims[i] >= CLAIMS_MAX) {
+            err = by_id(store, SQL_JOB_DONE, out[i].id, 0);
+            abdm_job_clear(&out[i]);
+            (*poisoned)++;
+        } else if (!abdm_failed(err)) {
+            err = claim(store, SQL_JOB_CLAIM, out[i].id, owner);
+            out[kept++] = out[i];
+        } else {
+            abdm_job_clear(&out[i]);
+        }
+    }
+    *n = kept;
+    return err;
+}
+
+
+abdm_err_t
+abdm_store_job_done(abdm_store_t *store, int64_t id)
+{
+    return by_id(store, SQL_JOB_DONE, id, 0);
+}
+
+
+abdm_err_t
+abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_AGAIN, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, job->id);
+    abdm_db_int(stmt, 2, due_at);
+    abdm_db_int(stmt, 3, job->attempts);
+    return abdm_db_run(stmt);
+}
+
+
+abdm_err_t
+abdm_store_job_next_due(abdm_store_t *store, abdm_ms_t *due)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_NEXT, &err);
+    bool row;
+
+    *due = 0;
+    if (stmt == NULL) {
+        return err;
+    }
+    ABDM_TRY(abdm_db_row(stmt, &row));
+    if (row) {
+        *due = sqlite3_column_int64(stmt, 0);
+    }
+    abdm_db_end(stmt);
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_SENT_ADD, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_text(stmt, 1, job->request_id);
+    abdm_db_text(stmt, 2, job->hip_id);
+    abdm_db_text(stmt, 3, job->subject);
+    abdm_db_text(stmt, 4, job->path);
+    abdm_db_int(stmt, 5, now);
+    return abdm_db_run(stmt);
+}
+
+
+abdm_err_t
+abdm_store_sweep(abdm_store_t *store, abdm_ms_t now)
+{
+    ABDM_TRY(by_id(store, SQL_INBOX_SWEEP, now - KEEP_CALLBACKS, 0));
+    return by_id(store, SQL_SENT_SWEEP, now - KEEP_SENT, 0);
+}
+
+
+abdm_err_t
+abdm_store_count(abdm_store_t *store, abdm_store_counts_t *out)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_COUNT, &err);
+    bool row;
+
+    memset(out, 0, sizeof(*out));
+    if (stmt == NULL) {
+        return err;
+    }
+    ABDM_TRY(abdm_db_row(stmt, &row));
+    if (row) {
+        out->callbacks_open = sqlite3_column_int64(stmt, 0);
+        out->callbacks_kept = sqlite3_column_int64(stmt, 1);
+        out->jobs = sqlite3_column_int64(stmt, 2);
+        out->transfers_open = sqlite3_column_int64(stmt, 3);
+    }
+    abdm_db_end(stmt);
+    return ABDM_NO_ERR;
+}

@@ -1,0 +1,480 @@
+
+/*
+ * Callbacks of the gateway: headers to the door, then the body to the
+ * library, then the answer when it is durable.  A request whose token names
+ * an unknown key is parked until the keys have been fetched.
+ */
+
+
+#include "ngx_http_abdm.h"
+
+
+#define NGX_HTTP_ABDM_PARKED_MAX   256
+#define NGX_HTTP_ABDM_PARKED_TIME  3000
+
+
+static void ngx_http_abdm_callback_head(ngx_http_request_t *r,
+    abdm_head_t *head);
+static ngx_int_t ngx_http_abdm_callback_admit(ngx_http_request_t *r,
+    ngx_http_abdm_ctx_t *ctx, ngx_uint_t last);
+static ngx_int_t ngx_http_abdm_callback_park(ngx_http_request_t *r,
+    ngx_http_abdm_ctx_t *ctx);
+static void ngx_http_abdm_callback_unpark(ngx_http_request_t *r,
+    ngx_http_abdm_ctx_t *ctx, ngx_uint_t last);
+static void ngx_http_abdm_callback_parked_handler(ngx_http_request_t *r);
+static void ngx_http_abdm_callback_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_abdm_callback_submit(ngx_http_request_t *r);
+static ngx_int_t ngx_http_abdm_callback_collect(ngx_http_request_t *r,
+    abdm_str_t *body);
+
+
+static struct {
+    ngx_str_t    name;
+    ngx_uint_t   offset;
+} ngx_http_abdm_headers[] = {
+
+    { ngx_string("authorization"), offsetof(abdm_head_t, authorization) },
+    { ngx_string("request-id"), offsetof(abdm_head_t, request_id) },
+    { ngx_string("timestamp"), offsetof(abdm_head_t, timestamp) },
+    { ngx_string("x-hip-id"), offsetof(abdm_head_t, hip_id) },
+    { ngx_string("x-hiu-id"), offsetof(abdm_head_t, hiu_id) },
+    { ngx_string("content-type"), offsetof(abdm_head_t, content_type) },
+    { ngx_string("content-encoding"),
+      offsetof(abdm_head_t, content_encoding) },
+
+    { ngx_null_string, 0 }
+};
+
+
+ngx_int_t
+ngx_http_abdm_callback_handler(ngx_http_request_t *r)
+{
+    ngx_http_abdm_ctx_t        *ctx;
+    ngx_http_abdm_main_conf_t  *amcf;
+
+    if (r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx = ngx_http_abdm_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_abdm_module);
+
+    ctx->engine = amcf->engine;
+
+    if (!ctx->engine->running) {
+        return ngx_http_abdm_refuse_err(r, ABDM_ERR(STOPPING,
+                                        "this worker has no engine running"));
+    }
+
+    ngx_http_abdm_callback_head(r, &ctx->head);
+
+    return ngx_http_abdm_callback_admit(r, ctx, 0);
+}
+
+
+static void
+ngx_http_abdm_callback_head(ngx_http_request_t *r, abdm_head_t *head)
+{
+    abdm_str_t       *field;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    ngx_memzero(head, sizeof(abdm_head_t));
+
+    head->method.p = (char *) r->method_name.data;
+    head->method.len = r->method_name.len;
+    head->path.p = (char *) r->uri.data;
+    head->path.len = r->uri.len;
+    head->content_length = r->headers_in.content_length_n;
+
+    part = &r->headers_in.headers.part;
+    header = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].hash == 0) {
+            continue;
+        }
+
+        for (n = 0; ngx_http_abdm_headers[n].name.len; n++) {
+
+            if (header[i].key.len != ngx_http_abdm_headers[n].name.len
+                || ngx_strncmp(header[i].lowcase_key,
+                               ngx_http_abdm_headers[n].name.data,
+                               header[i].key.len)
+                   != 0)
+            {
+                continue;
+            }
+
+            field = (abdm_str_t *) ((char *) head
+                                    + ngx_http_abdm_headers[n].offset);
+
+            if (field->p) {
+                head->duplicate = 1;
+                break;
+            }
+
+            field->p = (char *) header[i].value.data;
+            field->len = header[i].value.len;
+
+            break;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_abdm_callback_admit(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
+    ngx_uint_t last)
+{
+    ngx_int_t      rc;
+    abdm_door_t    door;
+    abdm_answer_t  answer;
+
+    door = abdm_door(ctx->engine->abdm, &ctx->head, last, &answer);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "abdm: door %d, last:%ui", (int) door, last);
+
+    switch (door) {
+
+    case ABDM_DOOR_PASS:
+
+        r->request_body_in_single_buf = 1;
+
+        rc = ngx_http_read_client_request_body(r,
+                                          ngx_http_abdm_callback_body_handler);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        return NGX_DONE;
+
+    case ABDM_DOOR_WAIT:
+
+        if (last) {
+            return ngx_http_abdm_refuse_err(r, ABDM_ERR(KEYS_UNAVAILABLE,
+                                            "the keys did not come in time"));
+        }
+
+        return ngx_http_abdm_callback_park(r, ctx);
+
+    default: /* ABDM_DOOR_ANSWER */
+
+        return ngx_http_abdm_answer(r, &answer, NULL);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_abdm_callback_park(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx)
+{
+    ngx_msec_int_t           left;
+    ngx_connection_t        *c;
+    ngx_http_abdm_engine_t  *engine;
+
+    c = r->connection;
+    engine = ctx->engine;
+
+    if (engine->nparked >= NGX_HTTP_ABDM_PARKED_MAX) {
+        return ngx_http_abdm_refuse_err(r, ABDM_ERR(KEYS_UNAVAILABLE,
+                                  "too many requests wait for a key already"));
+    }
+
+    if (!ctx->waited) {
+        ctx->waited = 1;
+        ctx->wait_until = ngx_current_msec + NGX_HTTP_ABDM_PARKED_TIME;
+    }
+
+    /* fetched keys that lack the one in question do not prolong the wait */
+
+    left = (ngx_msec_int_t) (ctx->wait_until - ngx_current_msec);
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_queue_insert_tail(&engine->parked, &ctx->queue);
+    engine->nparked++;
+    ctx->parked = 1;
+
+    r->main->count++;
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_abdm_callback_parked_handler;
+
+    c->write->delayed = 1;
+    ngx_add_timer(c->write, (ngx_msec_t) ngx_max(left, 1));
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_abdm_callback_parked_handler(ngx_http_request_t *r)
+{
+    ngx_event_t          *wev;
+    ngx_http_abdm_ctx_t  *ctx;
+
+    wev = r->connection->write;
+
+    if (wev->delayed) {
+
+        if (ngx_handle_write_event(wev, 0) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        }
+
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_abdm_module);
+
+    ngx_http_abdm_callback_unpark(r, ctx, 1);
+}
+
+
+void
+ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine, ngx_uint_t last)
+{
+    ngx_uint_t            n;
+    ngx_queue_t          *q;
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_abdm_ctx_t  *ctx;
+
+    /* who is parked again goes to the tail and is not met twice */
+
+    for (n = engine->nparked; n && !ngx_queue_empty(&engine->parked); n--) {
+
+        q = ngx_queue_head(&engine->parked);
+        ctx = ngx_queue_data(q, ngx_http_abdm_ctx_t, queue);
+
+        r = ctx->request;
+        c = r->connection;
+
+        ngx_http_set_log_request(c->log, r);
+
+        ngx_http_abdm_callback_unpark(r, ctx, last);
+
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+
+static void
+ngx_http_abdm_callback_unpark(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
+    ngx_uint_t last)
+{
+    ngx_event_t  *wev;
+
+    ngx_queue_remove(&ctx->queue);
+    ctx->engine->nparked--;
+    ctx->parked = 0;
+
+    wev = r->connection->write;
+    wev->delayed = 0;
+
+    if (wev->timer_set) {
+        ngx_del_timer(wev);
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (!ctx->engine->running) {
+        ngx_http_finalize_request(r,
+                             ngx_http_abdm_refuse_err(r, ABDM_ERR(STOPPING,
+                                            "the worker leaves")));
+        return;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_abdm_callback_admit(r, ctx, last));
+}
+
+
+static void
+ngx_http_abdm_callback_body_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_abdm_callback_submit(r);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_abdm_callback_submit(ngx_http_request_t *r)
+{
+    ngx_int_t                rc;
+    abdm_err_t               err;
+    abdm_str_t               body;
+    ngx_http_abdm_ctx_t     *ctx;
+    ngx_http_abdm_ticket_t  *ticket;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_abdm_module);
+
+    rc = ngx_http_abdm_callback_collect(r, &body);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* the body may have taken longer than the worker's patience */
+
+    if (!ctx->engine->running) {
+        return ngx_http_abdm_refuse_err(r, ABDM_ERR(STOPPING,
+                                        "the worker leaves"));
+    }
+
+    ticket = ngx_http_abdm_engine_hold(r, ctx);
+    if (ticket == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    err = abdm_submit(ctx->engine->abdm, &ctx->head, body, ticket);
+
+    if (abdm_failed(err)) {
+        ngx_http_abdm_engine_release(ticket);
+        return ngx_http_abdm_refuse_err(r, err);
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_abdm_callback_collect(ngx_http_request_t *r, abdm_str_t *body)
+{
+    off_t                      size;
+    u_char                    *p;
+    ssize_t                    n;
+    ngx_buf_t                 *b;
+    ngx_chain_t               *in, *cl;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    body->p = "";
+    body->len = 0;
+
+    in = r->request_body ? r->request_body->bufs : NULL;
+
+    if (in == NULL) {
+        return NGX_OK;
+    }
+
+    if (in->next == NULL && ngx_buf_in_memory(in->buf)) {
+        body->p = (char *) in->buf->pos;
+        body->len = in->buf->last - in->buf->pos;
+        return NGX_OK;
+    }
+
+    /*
+     * the framing of many small chunks takes room in the buffer,
+     * so even a body within the limit may come in parts or in a file
+     */
+
+    size = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (size > clcf->client_max_body_size) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    p = ngx_pnalloc(r->pool, (size_t) size + 1);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->p = (char *) p;
+    body->len = (size_t) size;
+
+    for (cl = in; cl; cl = cl->next) {
+
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            p = ngx_cpymem(p, b->pos, b->last - b->pos);
+            continue;
+        }
+
+        if (!b->in_file) {
+            continue;
+        }
+
+        size = b->file_last - b->file_pos;
+
+        n = ngx_read_file(b->file, p, (size_t) size, b->file_pos);
+
+        if (n != (ssize_t) size) {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          ngx_read_file_n " read only %z of %O from \"%V\"",
+                          n, size, &b->file->name);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        p += n;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_table_elt_t *
+ngx_http_abdm_find_header(ngx_http_request_t *r, ngx_str_t *lowcase)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    part = &r->headers_in.headers.part;
+    header = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NULL;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].hash != 0
+            && header[i].key.len == lowcase->len
+            && ngx_strncmp(header[i].lowcase_key, lowcase->data, lowcase->len)
+               == 0)
+        {
+            return &header[i];
+        }
+    }
+}

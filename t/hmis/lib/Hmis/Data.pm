@@ -1,0 +1,147 @@
+package Hmis::Data;
+
+# The hospital's books: patients, doctors, visits, papers. All of it is invented. The synthetic
+# patients (UH2nnnnn) are computed from their number, so a load test may ask for any of them.
+
+use Mojo::Base -base, -signatures;
+use utf8;
+
+my %DOCTOR = (
+    joshi  => { name => 'Dr. Meera Joshi',    regno => 'MH-2009-04417' },
+    pillai => { name => 'Dr. Suresh Pillai',  regno => 'KL-2001-11820' },
+    rao    => { name => 'Dr. Lakshmi Rao',    regno => 'TS-2014-20931' },
+    sen    => { name => 'Dr. Debashish Sen',  regno => 'WB-1998-07765' },
+);
+
+my @PATIENT_FIELDS = qw(uhid first last sex dob phone village registered);
+my %PATIENT = map { my %p; @p{@PATIENT_FIELDS} = @$_; ($p{uhid} => \%p) } (
+    ['UH100231', 'Asha',   'Kumari', 'F', '14-05-1988', '9000000001', 'Rampur',     '03-02-2019'],
+    ['UH100232', 'Ravi',   'Iyer',   'M', '02-11-1975', '9000000002', 'Kumbakonam', '21-07-2020'],
+    ['UH100233', 'Farida', 'Begum',  'F', '23-01-1961', '9000000003', 'Malihabad',  '09-10-2018'],
+    ['UH100234', 'Arjun',  'Kumari', 'M', '30-07-2015', '9000000001', 'Rampur',     '11-01-2021'],
+);
+
+# no, date, uhid, department, doctor, then the papers as [id, kind, title, time, type]
+my @VISITS = (
+    ['OPD-25-3107', '18-08-2025 09:15', 'UH100231', 'General Medicine', 'joshi',
+        ['4101', 'OPD note',     'परामर्श पत्र',                '09:40', 'pdf'],
+        ['4102', 'Prescription', 'Prescription, viral fever', '09:45', 'pdf']],
+    ['IPD-25-0092', '02-12-2025 22:05', 'UH100231', 'Surgery', 'sen',
+        ['4501', 'Discharge',    'Discharge summary, appendicectomy', '23:30', 'pdf'],
+        ['4502', 'Bill',         'Final bill',                 '23:50', 'pdf'],
+        ['4503', 'Scan',         'Ultrasound, abdomen',        '22:40', 'png']],
+    ['OPD-26-0771', '05-03-2026 10:40', 'UH100231', 'General Medicine', 'joshi',
+        ['5001', 'Prescription', 'औषध पर्ची',                   '10:55', 'pdf'],
+        ['5002', 'Scan',         'Chest X-ray, PA view',       '11:30', 'png'],
+        ['5003', 'Lab report',   'Complete blood count',       '16:20', 'json']],
+    ['OPD-25-2950', '01-08-2025 11:00', 'UH100232', 'Cardiology', 'pillai',
+        ['4011', 'OPD note',     'இதய சிகிச்சை குறிப்பு',          '11:20', 'pdf'],
+        ['4012', 'Lab report',   'Lipid profile',              '15:05', 'pdf']],
+    ['OPD-25-4410', '20-11-2025 10:05', 'UH100232', 'Cardiology', 'pillai',
+        ['4411', 'Scan',         'Echocardiogram',             '10:50', 'jpg'],
+        ['4412', 'Prescription', 'Prescription, follow-up',    '11:10', 'json']],
+    ['OPD-26-0802', '07-03-2026 12:30', 'UH100232', 'Ophthalmology', 'rao',
+        ['5011', 'Letter',       'Referral letter',            '12:50', 'pdf']],
+    ['OPD-25-1203', '14-04-2025 09:30', 'UH100233', 'Endocrinology', 'rao',
+        ['3801', 'Lab report',   'HbA1c',                      '14:00', 'json'],
+        ['3802', 'Vitals chart', 'Blood sugar chart',          '09:50', 'jpg']],
+    ['OPD-25-3990', '27-10-2025 09:50', 'UH100233', 'Endocrinology', 'rao',
+        ['4301', 'Prescription', 'نسخہ',                        '10:05', 'pdf']],
+    ['OPD-26-0655', '23-02-2026 10:10', 'UH100233', 'Vaccination clinic', 'sen',
+        ['4901', 'Vaccination',  'Influenza vaccination card', '10:25', 'pdf']],
+    ['OPD-25-0410', '06-02-2025 17:00', 'UH100234', 'Paediatrics', 'rao',
+        ['3501', 'Vaccination',  'टीकाकरण कार्ड',                '17:20', 'png']],
+    ['OPD-25-2204', '19-06-2025 16:30', 'UH100234', 'Paediatrics', 'rao',
+        ['3901', 'Prescription', 'Prescription, cough',        '16:45', 'pdf']],
+    ['OPD-26-0120', '12-01-2026 16:40', 'UH100234', 'Paediatrics', 'rao'],
+);
+
+my %TYPE = (
+    pdf => 'application/pdf', png => 'image/png', jpg => 'image/jpeg',
+    json => 'application/fhir+json',
+);
+
+has visits_by_no => sub ($self) {
+    my %visit;
+    for my $row (@VISITS) {
+        my ($no, $date, $uhid, $department, $doctor, @papers) = @$row;
+        $visit{$no} = _visit($no, $date, $PATIENT{$uhid}, $department, $DOCTOR{$doctor}, @papers);
+    }
+    return \%visit;
+};
+
+has papers_by_id => sub ($self) {
+    my %paper;
+    for my $visit (values %{ $self->visits_by_no }) {
+        $paper{ $_->{id} } = { %$_, visit => $visit } for @{ $visit->{papers} };
+    }
+    return \%paper;
+};
+
+sub patient ($self, $uhid) {
+    return $PATIENT{$uhid} // _synthetic_patient($uhid);
+}
+
+sub patients ($self, %want) {
+    my @found = map { $PATIENT{$_} } sort keys %PATIENT;
+    @found = grep { $_->{phone} eq $want{phone} } @found if defined $want{phone};
+    @found = grep { index(lc "$_->{first} $_->{last}", lc $want{name}) >= 0 } @found
+        if defined $want{name};
+    return @found;
+}
+
+sub visits_of ($self, $uhid) {
+    return map { $self->visit("OPD-S-$1-$_") } reverse 1 .. 3 if $uhid =~ /\AUH2(\d{5})\z/;
+    my @visits = grep { $_->{patient}{uhid} eq $uhid } values %{ $self->visits_by_no };
+    @visits = sort { _sortable($b->{date}) cmp _sortable($a->{date}) } @visits;
+    return @visits;
+}
+
+sub visit ($self, $no) {
+    if ($no =~ /\AOPD-S-(\d{5})-([1-3])\z/) {
+        return _visit(
+            $no, "0$2-03-2026 09:00", _synthetic_patient("UH2$1"), 'General Medicine',
+            $DOCTOR{joshi}, ["S$1$2", 'Prescription', "Prescription $2", '09:30', 'pdf']);
+    }
+    return $self->visits_by_no->{$no};
+}
+
+sub paper ($self, $id) {
+    if ($id =~ /\AS(\d{5})([1-3])\z/) {
+        my $visit = $self->visit("OPD-S-$1-$2");
+        return { %{ $visit->{papers}[0] }, visit => $visit };
+    }
+    return $self->papers_by_id->{$id};
+}
+
+sub _visit ($no, $date, $patient, $department, $doctor, @papers) {
+    my $day = substr $date, 0, 10;
+    return {
+        no => $no, date => $date, department => $department,
+        patient => $patient, doctor => $doctor,
+        papers => [map { _paper($day, @$_) } @papers],
+    };
+}
+
+sub _paper ($day, $id, $kind, $title, $time, $form) {
+    my $folder = $form eq 'json' ? 'export' : 'files';
+    return {
+        id => $id, kind => $kind, title => $title, date => "$day $time",
+        file => "/$folder/$id.$form", type => $TYPE{$form},
+    };
+}
+
+sub _synthetic_patient ($uhid) {
+    return if $uhid !~ /\AUH2(\d{5})\z/;
+    return {
+        uhid => $uhid, first => "Synthetic", last => "Patient", sex => $1 % 2 ? 'F' : 'M',
+        dob => '01-01-1990', phone => "90001$1", village => 'Nowhere', registered => '01-01-2026',
+    };
+}
+
+sub _sortable ($date) {
+    my ($d, $m, $y, $time) = $date =~ /\A(\d\d)-(\d\d)-(\d{4}) (.*)\z/;
+    return "$y$m$d$time";
+}
+
+1;

@@ -1,0 +1,443 @@
+package Test::ABDM;
+
+# The harness of the end-to-end tests: a directory per test, free ports, a real nginx with the
+# module, the simulator and the demo HMIS; and the checks that every test makes of the error log.
+#
+#   my $t = Test::ABDM->new->start;
+#   my $consent = $t->grant(contexts => ['OPD-26-0771']);
+#   my $id      = $t->request($consent);
+#   my $state   = $t->wait_for(notify => transaction => $id);
+#   $t->finish;
+#
+# Environment: ABDM_BUILD (directory of the build, default build/test), KEEP=1 (leave the directory).
+
+use strict;
+use warnings;
+use feature 'signatures';
+use utf8;
+
+use Carp qw(croak);
+use Cpanel::JSON::XS ();
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path remove_tree);
+use File::Temp qw(tempdir);
+use IO::Socket::IP;
+use IO::Socket::UNIX;
+use Mojo::UserAgent;
+use POSIX qw(WNOHANG);
+use Test::More ();
+use Time::HiRes qw(sleep time);
+
+my $ROOT = abs_path(dirname(__FILE__) . '/../../..');
+my $JSON = Cpanel::JSON::XS->new->utf8->canonical;
+
+# What must never be in a log: people, their numbers, secrets, tokens.
+my @CANARIES = ('Asha', 'Kumari', 'Farida', '9000000001', 'asha.k@sbx', 'simulator-secret', 'eyJhbGciOi', 'औषध');
+
+my $PRIVATE = oct '600';
+
+my %OPEN;    # harnesses whose processes still run
+
+sub root { return $ROOT }
+
+sub build_dir {
+    my $dir = $ENV{ABDM_BUILD} // 'build/test';
+    return $dir =~ m{\A/} ? $dir : "$ROOT/$dir";
+}
+
+sub module_file { return build_dir() . '/ngx_http_abdm_module.so' }
+
+# For the head of a test: without the module there is nothing to test.
+sub need_module ($class) {
+    Test::More::plan(skip_all => 'the module is not built: make VARIANT=test') if !-e module_file();
+    return $class;
+}
+
+# Options: hip, workers, gateway {directive => value}, facility [lines], main [lines], server [lines],
+# http [lines], module (0: nginx without it), hmis_url, mapping, plugin (0: HMIS without faults).
+sub new ($class, %option) {
+    my $dir  = tempdir('abdm-XXXXXXXX', TMPDIR => 1);
+    my $self = bless {
+        dir => $dir, pids => {}, canaries => [@CANARIES], option => \%option, checked => 0, owner => $$,
+        hip => $option{hip} // 'IN0990001234_1', port => free_port(), sim_port => free_port(), hmis_port => free_port(),
+    }, $class;
+    chmod 0755, $dir;
+    if ($> == 0) {
+        my ($uid, $gid) = (getpwnam 'www-data')[2, 3];
+        chown $uid, $gid, $dir if defined $uid;
+    }
+    $OPEN{$self} = $self;
+    return $self;
+}
+
+sub dir ($self)        { return $self->{dir} }
+sub url ($self)        { return "https://127.0.0.1:$self->{port}" }
+sub sim_url ($self)    { return "https://127.0.0.1:$self->{sim_port}" }
+sub hmis_url ($self)   { return "http://127.0.0.1:$self->{hmis_port}" }
+sub canary ($self, @more) { push @{ $self->{canaries} }, @more; return $self }
+
+sub free_port {
+    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or croak "no port: $@";
+    return $socket->sockport;
+}
+
+sub start ($self) {
+    $self->start_simulator if $self->{option}{simulator} // 1;
+    $self->start_hmis      if $self->{option}{hmis}      // 1;
+    return $self->start_nginx;
+}
+
+# ---- processes ----------------------------------------------------------------------------------
+
+sub start_simulator ($self) {
+    my $certs = $self->certs;
+    $self->_spawn(sim => {}, $^X, "$ROOT/t/sim/simulator.pl", '--port', $self->{sim_port}, '--certs', $certs,
+        '--bridge', $self->url . '/abdm');
+    return $self->wait_port(sim => $self->{sim_port});
+}
+
+sub start_hmis ($self) {
+    my %env = (MOJO_MODE => 'production', MOJO_LOG_LEVEL => 'warn');
+    $env{HMIS_PLUGIN} = 'Hmis::Faults' if $self->{option}{plugin} // 1;
+    $self->_spawn(hmis => \%env, $^X, "$ROOT/t/hmis/hmis.pl", 'daemon', '-l', $self->hmis_url);
+    return $self->wait_port(hmis => $self->{hmis_port});
+}
+
+sub start_nginx ($self) {
+    my $dir = $self->{dir};
+    $self->write_conf if !-e "$dir/nginx.conf";
+    my %env;
+    if (build_dir() =~ /asan/) {
+        chomp($env{LD_PRELOAD} = qx(gcc -print-file-name=libasan.so));
+        $env{ASAN_OPTIONS}  = 'detect_leaks=0:abort_on_error=0';
+        $env{UBSAN_OPTIONS} = 'print_stacktrace=1';
+    }
+    unlink "$dir/hmis.sock";
+    $self->_spawn(nginx => \%env, 'nginx', '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf",
+        '-g', 'daemon off;');
+    return $self->wait_port(nginx => $self->{port});
+}
+
+# `nginx -t` on the present configuration: (true when it passes, what it said).
+sub test_conf ($self) {
+    my $dir  = $self->{dir};
+    my $said = qx(nginx -t -p $dir -e $dir/error.log -c $dir/nginx.conf 2>&1);
+    return ($? == 0, $said);
+}
+
+sub reload ($self) { return $self->signal_nginx('HUP') }
+
+sub signal_nginx ($self, $signal) {
+    kill $signal, $self->{pids}{nginx} or croak "nginx does not run\n";
+    return $self;
+}
+
+sub stop_nginx ($self, $signal = 'QUIT', $seconds = 15) {
+    return $self->_end('nginx', $signal, $seconds);
+}
+
+sub workers ($self) {
+    my $master = $self->{pids}{nginx} or return;
+    open my $list, '<', "/proc/$master/task/$master/children" or return;
+    my @pids = split ' ', <$list> // '';
+    close $list or return;
+    return @pids;
+}
+
+# As a power failure: no process gets to do anything more.
+sub kill_nginx ($self) {
+    my @workers = $self->workers;
+    my $master  = delete $self->{pids}{nginx} or croak "nginx does not run\n";
+    kill 'KILL', $master, @workers;
+    waitpid $master, 0;
+    $self->wait_until(sub { !grep { kill 0, $_ } @workers }, 5);
+    return $self;
+}
+
+sub _spawn ($self, $name, $env, @command) {
+    my $log = "$self->{dir}/$name.log";
+    my $pid = fork // croak "fork: $!";
+    if (!$pid) {
+        local %ENV = (%ENV, %$env);
+        open STDOUT, '>>', $log or POSIX::_exit(126);
+        open STDERR, '>&', \*STDOUT or POSIX::_exit(126);
+        open STDIN, '<', '/dev/null' or POSIX::_exit(126);
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+    $self->{pids}{$name} = $pid;
+    return $pid;
+}
+
+sub alive ($self, $name) {
+    my $pid = $self->{pids}{$name} or return 0;
+    return waitpid($pid, WNOHANG) == 0;
+}
+
+sub wait_port ($self, $name, $port, $seconds = 20) {
+    my $ready = $self->wait_until(sub {
+        $self->alive($name) or croak "$name died: " . $self->log_of($name);
+        IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 1);
+    }, $seconds);
+    croak "$name does not listen on port $port: " . $self->log_of($name) if !$ready;
+    return $self;
+}
+
+sub _end ($self, $name, $signal, $seconds) {
+    my $pid = delete $self->{pids}{$name} or return $self;
+    kill $signal, $pid;
+    my $gone = $self->wait_until(sub { waitpid($pid, WNOHANG) != 0 }, $seconds);
+    if (!$gone) {
+        Test::More::diag("$name did not end on SIG$signal within $seconds s");
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+    }
+    $self->{late}{$name} = 1 if !$gone;
+    return $self;
+}
+
+sub stop ($self) {
+    $self->_end('nginx', 'QUIT', 15);
+    $self->_end($_, 'TERM', 3) for qw(hmis sim);
+    return $self;
+}
+
+# ---- files --------------------------------------------------------------------------------------
+
+sub certs ($self) {
+    my $dir = "$self->{dir}/certs";
+    system($^X, "$ROOT/t/sim/certs.pl", $dir) == 0 or croak 'no certificates';
+    return $dir;
+}
+
+sub write_file ($self, $name, $bytes, $mode = 0644) {
+    my $path = "$self->{dir}/$name";
+    make_path(dirname($path));
+    open my $file, '>:raw', $path or croak "$path: $!";
+    print {$file} $bytes;
+    close $file or croak "$path: $!";
+    chmod $mode, $path;
+    return $path;
+}
+
+sub read_file ($self, $name) {
+    open my $file, '<:raw', "$self->{dir}/$name" or return '';
+    my $bytes = do { local $/ = undef; <$file> };
+    close $file or croak "$name: $!";
+    return $bytes // '';
+}
+
+sub log_of ($self, $name) { return $self->read_file("$name.log") }
+sub error_log ($self)     { return $self->read_file('error.log') }
+
+# Writes nginx.conf from the options of new, changed by these.
+sub write_conf ($self, %change) {
+    my %option = %{ $self->{option} } = (%{ $self->{option} }, %change);
+    my $dir    = $self->{dir};
+    my $certs  = $self->certs;
+    make_path("$dir/tmp");
+    my $lines = sub ($indent, @lines) { join '', map { (' ' x $indent) . "$_\n" } @lines };
+    my $user    = $> == 0 ? 'user www-data;' : '';
+    my $workers = $option{workers} // 1;
+    my $module  = ($option{module} // 1) ? 'load_module ' . module_file() . ';' : '';
+    my $temp    = join "\n", map { "    ${_}_temp_path $dir/tmp/$_;" } qw(client_body proxy fastcgi uwsgi scgi);
+    my ($abdm, $places) = ('', '');
+    if ($option{module} // 1) {
+        $abdm   = $self->_abdm_conf(\%option, $lines);
+        $places = $lines->(8, 'location /abdm/ { abdm_callback; }', 'location /abdm/api/ { abdm_api; }',
+            'location = /abdm/status { abdm_status; }');
+    }
+    my $extra_main   = $lines->(0, @{ $option{main}   // [] });
+    my $extra_http   = $lines->(4, @{ $option{http}   // [] });
+    my $extra_server = $lines->(8, @{ $option{server} // [] });
+    return $self->write_file('nginx.conf', <<"CONF");
+$module
+$user
+worker_processes $workers;
+pid $dir/nginx.pid;
+error_log $dir/error.log @{[ $option{log_level} // 'info' ]};
+$extra_main
+events { worker_connections 1024; }
+http {
+$temp
+    access_log $dir/access.log;
+    client_max_body_size 1m;
+$abdm$extra_http
+    server {
+        listen 127.0.0.1:$self->{port} ssl;
+        ssl_certificate     $certs/server.pem;
+        ssl_certificate_key $certs/server.key;
+        keepalive_requests  100000;
+$places$extra_server        location /hmis/ { proxy_pass http://127.0.0.1:$self->{hmis_port}/; }
+    }
+    server {
+        listen unix:$dir/hmis.sock;
+        access_log off;
+        location / { proxy_pass http://127.0.0.1:$self->{hmis_port}; }
+    }
+}
+CONF
+}
+
+sub _abdm_conf ($self, $option, $lines) {
+    my $dir = $self->{dir};
+    $self->write_file('client_secret', "simulator-secret\n", $PRIVATE) if !-e "$dir/client_secret";
+    $self->write_file('secret.key', random_key(), $PRIVATE) if !-e "$dir/secret.key";
+    my $sim     = $self->sim_url;
+    my $issuer  = "$sim/auth/realms/central-registry";
+    my %gateway = (
+        client_id => 'SBXID_000001', client_secret => "$dir/client_secret", url => $sim, cm_id => 'sbx',
+        issuer => $issuer, jwks_url => "$issuer/protocol/openid-connect/certs", caller => 'gateway',
+        trusted_certificate => "$dir/certs/ca.pem", token_leeway => '3600s', %{ $option->{gateway} // {} },
+    );
+    my @gateway  = map { "$_ $gateway{$_};" } grep { defined $gateway{$_} } sort keys %gateway;
+    my $mapping  = $option->{mapping}  // "$ROOT/conf/hmis/demo";
+    my $hmis     = $option->{hmis_url} // "http://unix:$dir/hmis.sock:/";
+    my @facility = @{ $option->{facility} // ['name "Demo Hospital";', "hmis rest $hmis mapping=$mapping;"] };
+    my @abdm     = @{ $option->{abdm} // [] };
+    return $lines->(4,
+        "abdm_store      sqlite:$dir/abdm.db;", "abdm_secret_key $dir/secret.key;", 'abdm_push_allow 127.0.0.0/8;',
+        @abdm, 'abdm_gateway custom {', (map { "    $_" } @gateway), '}',
+        "abdm_facility $self->{hip} {", (map { "    $_" } @facility), '}');
+}
+
+# 32 random bytes as hexadecimal digits.
+sub random_key {
+    open my $random, '<:raw', '/dev/urandom' or croak "/dev/urandom: $!";
+    read $random, my $bytes, 32;
+    close $random or croak "/dev/urandom: $!";
+    return unpack('H*', $bytes) . "\n";
+}
+
+# ---- talking to the parts -----------------------------------------------------------------------
+
+sub ua ($self) {
+    return $self->{ua} //= Mojo::UserAgent->new(ca => "$self->{dir}/certs/ca.pem", inactivity_timeout => 120,
+        request_timeout => 300, max_response_size => 0);
+}
+
+# A control call of the simulator: GET without a body, else POST. Dies when it is refused.
+sub sim ($self, $path, $body = undef) { return $self->_control($self->sim_url . "/_sim$path", $body) }
+
+sub sim_delete ($self, $path) { return $self->ua->delete($self->sim_url . "/_sim$path")->result->json }
+
+# A call of the HMIS: `/_test/fault` with a body, `/api/...` without.
+sub hmis ($self, $path, $body = undef) { return $self->_control($self->hmis_url . $path, $body) }
+
+sub hmis_bytes ($self, $path) { return $self->ua->get($self->hmis_url . $path)->result->body }
+
+sub _control ($self, $url, $body) {
+    my $tx  = $body ? $self->ua->post($url => json => $body) : $self->ua->get($url);
+    my $res = $tx->result;
+    croak "$url: " . $res->code . ' ' . $res->body if !$res->is_success;
+    return $JSON->decode($res->body);
+}
+
+# A consent, granted at the bridge. Fields are those of the simulator's POST /_sim/consents, and
+# notify => {...} goes to its notification. The answer's status is in $consent->{sent}{status}.
+sub grant ($self, %wish) {
+    my $notify  = delete $wish{notify} // {};
+    my $consent = $self->sim('/consents', { hip => $self->{hip}, %wish });
+    $consent->{sent} = $self->sim("/consents/$consent->{consent_id}/notify", { status => 'GRANTED', %$notify });
+    return $consent;
+}
+
+sub announce ($self, $consent, $status, %wish) {
+    return $self->sim("/consents/$consent->{consent_id}/notify", { status => $status, %wish });
+}
+
+# Asks for the data of a consent; gives the transaction id, and in list context the answer too.
+sub request ($self, $consent, %wish) {
+    my $sent = $self->sim("/consents/$consent->{consent_id}/request", \%wish);
+    return wantarray ? ($sent->{transaction_id}, $sent) : $sent->{transaction_id};
+}
+
+# wait_for(notify => transaction => $id), (ack => consent => $id), (pages => transaction => $id, count => 2),
+# (call => path => 'on-request$', count => 1): what the simulator then knows, or nothing in time.
+sub wait_for ($self, $what, %wish) {
+    my $got = $self->sim('/wait', { for => $what, timeout_ms => 10_000, %wish });
+    return $got->{happened} ? $got : undef;
+}
+
+# Many transfers at once (the simulator's storm); gives its report, finished or not after timeout_s.
+sub storm ($self, %wish) {
+    my $id = $self->sim('/storm', \%wish)->{id};
+    $self->wait_until(sub { $self->sim("/storm/$id")->{finished} }, ($wish{timeout_s} // 60) + 5);
+    return $self->sim("/storm/$id");
+}
+
+sub wait_until ($self, $test, $seconds = 5) {
+    my $end = time + $seconds;
+    while (1) {
+        my $got = $test->();
+        return $got if $got;
+        return if time >= $end;
+        sleep 0.02;
+    }
+    return;
+}
+
+# The `abdm` command: (exit status, what it printed, what it complained).
+sub abdm ($self, @arguments) {
+    my ($out, $err) = map { "$self->{dir}/abdm.$_" } qw(out err);
+    my $pid = fork // croak "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>', $out or POSIX::_exit(126);
+        open STDERR, '>', $err or POSIX::_exit(126);
+        my $program = build_dir() . '/abdm';
+        exec {$program} $program, @arguments or POSIX::_exit(127);
+    }
+    waitpid $pid, 0;
+    return ($? >> 8, $self->read_file('abdm.out'), $self->read_file('abdm.err'));
+}
+
+# ---- the end of a test --------------------------------------------------------------------------
+
+# The simulator saw nothing that the protocol forbids.
+sub no_violations ($self, $name = 'every message kept to the protocol') {
+    my $seen = $self->sim('/violations');
+    my $ok   = Test::More::is($seen->{count}, 0, $name);
+    if (!$ok) { Test::More::diag("$_->{path}: $_->{rule}: $_->{message}") for @{ $seen->{violations} } }
+    return $ok;
+}
+
+# Stops all, looks through the log, and ends the test. Options: alerts => qr/allowed/.
+sub finish ($self, %option) {
+    $self->{checked} = 1;
+    $self->stop;
+    Test::More::ok(!$self->{late}{nginx}, 'nginx ends when it is told to');
+    my $log    = $self->error_log;
+    my @alerts = grep { /\[(?:alert|emerg)\]/ } split /\n/, $log;
+    @alerts = grep { $_ !~ $option{alerts} } @alerts if $option{alerts};
+    Test::More::is("@alerts", '', 'no alert in the error log');
+    Test::More::unlike($log . $self->log_of('nginx'), qr/Sanitizer|runtime error:/, 'no sanitizer report');
+    my @leaked = grep { index($log, _utf8($_)) >= 0 } @{ $self->{canaries} };
+    Test::More::is("@leaked", '', 'no person, number or secret in the error log');
+    if (!Test::More->builder->is_passing) { Test::More::diag(_tail($log)) }
+    $self->_remove;
+    Test::More::done_testing();
+    return;
+}
+
+sub _utf8 ($text) { utf8::encode(my $bytes = $text); return $bytes }
+
+sub _tail ($log) { return join "\n", 'the end of error.log:', (split /\n/, $log)[-20 .. -1] }
+
+sub _remove ($self) {
+    delete $OPEN{$self};
+    if   ($ENV{KEEP}) { Test::More::diag("kept: $self->{dir}") }
+    else              { remove_tree($self->{dir}) }
+    return;
+}
+
+# A test that died leaves no process behind.
+END {
+    my $status = $?;
+    for my $self (grep { $_->{owner} == $$ } values %OPEN) {
+        $self->stop;
+        $self->_remove;
+    }
+    $? = $status;
+}
+
+1;

@@ -1,0 +1,163 @@
+package Sim::Control;
+
+# The control API under /_sim/: how tests, the demo and integrators tell the simulator what to do
+# and ask what it saw. README.md documents it. Never validated as the gateway's own messages are.
+
+use Mojo::Base -strict, -signatures;
+use Mojo::IOLoop;
+use Mojo::Promise;
+use Sim::Clock qw(now_ms);
+use Sim::Fault qw(add_fault);
+use Sim::Storm;
+
+my $HIDDEN = qr/\A(?:own|on_\w+|final|call|notify_call)\z/;
+my %SHOWN  = map { $_ => 1 } qw(on_request);
+
+sub add_routes ($routes, $state, $cm) {
+    my $sim = $routes->any('/_sim');
+    my @storms;
+
+    my $post = sub ($path, $code) {
+        $sim->post($path => sub ($c) {
+            my $wish = length $c->req->body ? $c->req->json : {};
+            return $c->render(json => { error => 'a JSON object is wanted' }, status => 400) if ref $wish ne 'HASH';
+            $c->render_later;
+            my $tx = $c->tx;
+            Mojo::Promise->resolve->then(sub { $code->($c, $wish) })->then(
+                sub ($got) { undef $tx; $c->render(json => $got, status => ($got->{error} && !exists $got->{status} ? 400 : 200)) },
+                sub ($why) { undef $tx; $c->render(json => { error => "$why" }, status => 500) });
+        });
+    };
+    my $get = sub ($path, $code) {
+        $sim->get($path => sub ($c) {
+            my $got = $code->($c);
+            return $c->render(json => { error => 'no such thing' }, status => 404) if !defined $got;
+            $c->render(json => $got);
+        });
+    };
+
+    $post->('/reset' => sub ($c, $wish) { $state->reset_state(%$wish); @storms = (); return { ok => 1 } });
+    $get->('/config' => sub ($c) { return { %{ $state->config }, public_url => $state->public_url, issuer => $state->issuer } });
+    $post->('/config' => sub ($c, $wish) {
+        my $error = $state->configure($wish);
+        return $error ? { error => $error } : { ok => 1 };
+    });
+    $post->('/keys/rotate' => sub ($c, $wish) { $state->keys->rotate; return { ok => 1 } });
+    $post->('/sessions/forget' => sub ($c, $wish) { $state->forget_sessions; return { ok => 1 } });
+
+    $post->('/consents' => sub ($c, $wish) { return _consent($cm->new_consent($wish)) });
+    $get->('/consents/:id' => sub ($c) { return _consent($state->consents->{ $c->param('id') }) });
+    $post->('/consents/:id/notify' => sub ($c, $wish) {
+        my $consent = $state->consents->{ $c->param('id') } or die "no such consent\n";
+        return $cm->notify_consent($consent, $wish->{status} // 'GRANTED', $wish);
+    });
+    $post->('/consents/:id/request' => sub ($c, $wish) {
+        my $consent  = $state->consents->{ $c->param('id') } or die "no such consent\n";
+        my $transfer = $cm->new_transfer($consent, $wish);
+        delete $wish->{body};
+        return $cm->request_data($transfer, $wish)->then(sub ($got) { return { %$got, transaction_id => $transfer->{transaction_id} } });
+    });
+    $post->('/callback' => sub ($c, $wish) { return $cm->send_callback($wish) });
+
+    $get->('/transfers' => sub ($c) { return { transfers => [map { _transfer($_, 0) } values %{ $state->transfers }] } });
+    $get->('/transfers/:id' => sub ($c) { return _transfer($state->transfers->{ $c->param('id') }, 1) });
+    $get->('/calls' => sub ($c) { return _calls($state, $c->param('path'), $c->param('after') // 0) });
+    $get->('/violations' => sub ($c) { return { count => scalar @{ $state->violations }, violations => $state->violations } });
+    $get->('/metrics' => sub ($c) { return _metrics($state) });
+    $post->('/wait' => sub ($c, $wish) { return _wait($state, $wish) });
+
+    $post->('/faults' => sub ($c, $wish) {
+        my $error = add_fault($state, $wish);
+        return $error ? { error => $error } : { ok => 1 };
+    });
+    $get->('/faults' => sub ($c) { return { faults => $state->faults } });
+    $sim->delete('/faults' => sub ($c) { $state->faults([]); $c->render(json => { ok => 1 }) });
+
+    $post->('/storm' => sub ($c, $wish) {
+        my %want = map { exists $wish->{$_} ? ($_ => $wish->{$_}) : () } qw(n contexts concurrency timeout_s first);
+        push @storms, Sim::Storm->new(%want, state => $state, cm => $cm)->start;
+        return { id => $#storms };
+    });
+    $get->('/storm/:id' => sub ($c) {
+        my $storm = $c->param('id') =~ /\A\d+\z/ ? $storms[$c->param('id')] : undef;
+        return $storm ? $storm->report : undef;
+    });
+    $sim->any('/*rest' => sub ($c) { $c->render(json => { error => 'no such control call' }, status => 404) });
+    return;
+}
+
+sub _consent ($consent) {
+    return if !$consent;
+    return { map { $_ => $consent->{$_} } grep { !/$HIDDEN/ } keys %$consent };
+}
+
+sub _transfer ($transfer, $full) {
+    return if !$transfer;
+    my %shown = map { $_ => $transfer->{$_} } grep { $SHOWN{$_} || !/$HIDDEN/ && $_ ne 'body' } keys %$transfer;
+    my $pages = $transfer->{pages};
+    $shown{pages} = [map { _page($pages->{$_}, $full) } sort { $a <=> $b } keys %$pages];
+    return \%shown;
+}
+
+sub _page ($page, $full) {
+    return { map { $_ => $page->{$_} } grep { $_ ne 'call' && ($full || $_ ne 'text') } keys %$page };
+}
+
+sub _calls ($state, $path, $after) {
+    my @calls = grep { $_->{n} > $after && (!defined $path || $_->{path} =~ /$path/) } @{ $state->calls };
+    return { count => scalar @calls, calls => \@calls };
+}
+
+# Between our callback and the first call that answered it; from its 202, and from its sending.
+sub _metrics ($state) {
+    my (@from_accept, @from_send);
+    for my $callback (values %{ $state->callbacks }) {
+        my $first = $callback->{first_call_ms} // next;
+        push @from_send, $first - $callback->{sent_ms};
+        next if !defined $callback->{accepted_ms};
+        my $lag = $first - $callback->{accepted_ms};
+        push @from_accept, $lag > 0 ? $lag : 0;
+    }
+    return {
+        counters => $state->counters, calls => scalar @{ $state->calls }, violations => scalar @{ $state->violations },
+        first_call_ms => { after_202 => Sim::Storm::_spread(\@from_accept), after_sending => Sim::Storm::_spread(\@from_send) },
+    };
+}
+
+my %HAPPENED = (
+    ack => sub ($state, $wish) {
+        my $consent = $state->consents->{ $wish->{consent} // '' } or return;
+        return @{ $consent->{acks} } >= ($wish->{count} // 1) ? _consent($consent) : undef;
+    },
+    on_request => sub ($state, $wish) {
+        my $transfer = $state->transfers->{ $wish->{transaction} // '' } or return;
+        return $transfer->{on_request} ? _transfer($transfer, 1) : undef;
+    },
+    pages => sub ($state, $wish) {
+        my $transfer = $state->transfers->{ $wish->{transaction} // '' } or return;
+        return keys %{ $transfer->{pages} } >= ($wish->{count} // 1) ? _transfer($transfer, 1) : undef;
+    },
+    notify => sub ($state, $wish) {
+        my $transfer = $state->transfers->{ $wish->{transaction} // '' } or return;
+        return $transfer->{notify} ? _transfer($transfer, 1) : undef;
+    },
+    call => sub ($state, $wish) {
+        my $found = _calls($state, $wish->{path}, $wish->{after} // 0);
+        return $found->{count} >= ($wish->{count} // 1) ? $found : undef;
+    },
+);
+
+sub _wait ($state, $wish) {
+    my $test = $HAPPENED{ $wish->{for} // '' } or return { error => 'for: one of ' . join ', ', sort keys %HAPPENED };
+    my $end  = now_ms() + ($wish->{timeout_ms} // 5000);
+    my $look;
+    $look = sub {
+        my $got = $test->($state, $wish);
+        return { happened => 1, %$got } if $got;
+        return { happened => 0 } if now_ms() >= $end;
+        return Mojo::Promise->timer(0.01)->then($look);
+    };
+    return $look->();
+}
+
+1;

@@ -1,0 +1,121 @@
+package Sim::State;
+
+# All that the simulator knows: configuration, sessions, consents, transfers, every message seen,
+# and the list of violations. One process, one state; nothing is kept on disk.
+
+use Mojo::Base -base, -signatures;
+use Sim::Clock qw(is_uuid iso new_uuid now_ms);
+use Sim::Keys;
+
+my %DEFAULT = (
+    client_id     => 'SBXID_000001',
+    client_secret => 'simulator-secret',
+    cm_id         => 'sbx',
+    bridge_url    => '',
+    hips          => { IN0990001234_1 => 'Demo Hospital' },
+    token_seconds => 1200,
+    redeliver_ms  => 500,
+    redeliver_max => 5,
+    callback_timeout_s => 30,
+    checksum      => 'base64',
+    keep_calls    => 20_000,
+    cheap_keys    => 0,
+    skew_seconds  => 300,
+    inspect       => 1,
+    open_every    => 1,
+);
+
+has config => sub { +{%DEFAULT} };
+has 'public_url';
+has 'issuer';
+has keys => sub ($self) {
+    my $config = $self->config;
+    return Sim::Keys->new(issuer => $self->issuer, client_id => $config->{client_id},
+        seconds => $config->{token_seconds});
+};
+has sessions => sub { {} };
+has [qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters)] => sub { {} };
+has [qw(calls violations faults waiting)] => sub { [] };
+has serial => 0;
+
+sub reset_state ($self, %option) {
+    $self->$_({}) for qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters);
+    $self->$_([]) for qw(calls violations faults);
+    $self->sessions({}) if $option{sessions};
+    $self->config({%DEFAULT, bridge_url => $self->config->{bridge_url}}) if $option{config};
+    return;
+}
+
+sub configure ($self, $change) {
+    for my $name (keys %$change) {
+        return "unknown setting: $name" if !exists $DEFAULT{$name};
+        $self->config->{$name} = $change->{$name};
+    }
+    $self->keys->client_id($self->config->{client_id})->seconds($self->config->{token_seconds});
+    return;
+}
+
+sub count ($self, $name, $by = 1) { return $self->counters->{$name} += $by }
+
+sub violate ($self, $call, $rule, $message) {
+    push @{ $self->violations },
+        { at => iso(), rule => $rule, message => $message, call => $call->{n}, path => $call->{path} };
+    push @{ $call->{violations} }, $rule;
+    return;
+}
+
+sub note_call ($self, $c) {
+    my $request = $c->req;
+    my $headers = $request->headers->to_hash(1);
+    my %shown   = map { lc($_) => (@{ $headers->{$_} } > 1 ? $headers->{$_} : $headers->{$_}[0]) }
+        grep { lc ne 'authorization' } keys %$headers;
+    my $call = {
+        n => $self->serial($self->serial + 1)->serial, at => iso(), ms => now_ms(),
+        method => $request->method, path => $request->url->path->to_string,
+        query => $request->url->query->to_string, headers => \%shown, violations => [],
+        authorization => (defined $request->headers->authorization ? 1 : 0),
+        size => $request->content->asset->size,
+    };
+    my $calls = $self->calls;
+    push @$calls, $call;
+    shift @$calls if @$calls > $self->config->{keep_calls};
+    return $call;
+}
+
+sub open_session ($self) {
+    my $seconds = $self->config->{token_seconds};
+    my $token   = $self->keys->session_token($seconds);
+    my $now     = time;
+    delete @{ $self->sessions }{ grep { $self->sessions->{$_}{until} < $now - 3600 } keys %{ $self->sessions } };
+    $self->sessions->{$token} = { until => $now + $seconds };
+    $self->count('sessions');
+    return $token;
+}
+
+# Tokens die before their time, as when a server forgets them: 401, which is no fault of the bridge.
+sub forget_sessions ($self) {
+    $_->{forgotten} = 1 for values %{ $self->sessions };
+    return;
+}
+
+sub fresh_id ($self, $whose) {
+    my $id = new_uuid();
+    $self->seen->{$id} = $whose;
+    return $id;
+}
+
+# True when nobody used this id before.
+sub claim_id ($self, $id, $whose) {
+    return 0 if exists $self->seen->{$id};
+    $self->seen->{$id} = $whose;
+    return 1;
+}
+
+# A callback that went out; an answer must name it. Later sendings with the same id keep the first.
+sub note_callback ($self, $id, %about) {
+    return if !is_uuid($id);
+    $self->seen->{$id} //= 'gateway';
+    return $self->callbacks->{$id} //= { request_id => $id, sent_ms => now_ms(), %about };
+}
+
+1;
