@@ -106,11 +106,9 @@ typedef struct {
     ngx_http_abdm_ticket_t     *ticket;
     ngx_http_request_t         *request;
     ngx_queue_t                 queue;         /* while parked */
-    ngx_msec_t                  wait_until;
 
     unsigned                    answered:1;
     unsigned                    parked:1;
-    unsigned                    waited:1;
     unsigned                    error_sent:1;
 } ngx_http_abdm_ctx_t;
 
@@ -138,8 +136,7 @@ char *ngx_http_abdm_facility(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* ngx_http_abdm_callback.c */
 
 ngx_int_t ngx_http_abdm_callback_handler(ngx_http_request_t *r);
-void ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine,
-    ngx_uint_t last);
+void ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine);
 ngx_table_elt_t *ngx_http_abdm_find_header(ngx_http_request_t *r,
     ngx_str_t *lowcase);
 

@@ -1,7 +1,7 @@
 
 /*
- * The API of operators, read only: v1/transfers and v1/transfers/ID below
- * the location.  The library answers from its store, on its own threads.
+ * The API of operators, read only: transfers and transfers/ID below the
+ * location.  The library answers from its store, on its own threads.
  */
 
 
@@ -39,7 +39,7 @@ ngx_http_abdm_api_handler(ngx_http_request_t *r)
 
     if (ngx_http_abdm_api_route(r, &what, &id) != NGX_OK) {
         return ngx_http_abdm_refuse_err(r, ABDM_ERR(NOT_FOUND,
-                                 "path: v1/transfers or v1/transfers/ID "
+                                 "path: transfers or transfers/ID "
                                  "is expected"));
     }
 
@@ -84,7 +84,7 @@ ngx_http_abdm_api_route(ngx_http_request_t *r, abdm_ask_t *what,
     ngx_str_t                  path;
     ngx_http_abdm_loc_conf_t  *alcf;
 
-    static ngx_str_t  transfers = ngx_string("v1/transfers");
+    static ngx_str_t  transfers = ngx_string("transfers");
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_abdm_module);
 

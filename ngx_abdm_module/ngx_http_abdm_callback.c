@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_abdm_callback_admit(ngx_http_request_t *r,
 static ngx_int_t ngx_http_abdm_callback_park(ngx_http_request_t *r,
     ngx_http_abdm_ctx_t *ctx);
 static void ngx_http_abdm_callback_unpark(ngx_http_request_t *r,
-    ngx_http_abdm_ctx_t *ctx, ngx_uint_t last);
+    ngx_http_abdm_ctx_t *ctx);
 static void ngx_http_abdm_callback_parked_handler(ngx_http_request_t *r);
 static void ngx_http_abdm_callback_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_abdm_callback_submit(ngx_http_request_t *r);
@@ -186,7 +186,6 @@ ngx_http_abdm_callback_admit(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
 static ngx_int_t
 ngx_http_abdm_callback_park(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx)
 {
-    ngx_msec_int_t           left;
     ngx_connection_t        *c;
     ngx_http_abdm_engine_t  *engine;
 
@@ -197,15 +196,6 @@ ngx_http_abdm_callback_park(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx)
         return ngx_http_abdm_refuse_err(r, ABDM_ERR(KEYS_UNAVAILABLE,
                                   "too many requests wait for a key already"));
     }
-
-    if (!ctx->waited) {
-        ctx->waited = 1;
-        ctx->wait_until = ngx_current_msec + NGX_HTTP_ABDM_PARKED_TIME;
-    }
-
-    /* fetched keys that lack the one in question do not prolong the wait */
-
-    left = (ngx_msec_int_t) (ctx->wait_until - ngx_current_msec);
 
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
@@ -223,7 +213,7 @@ ngx_http_abdm_callback_park(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx)
     r->write_event_handler = ngx_http_abdm_callback_parked_handler;
 
     c->write->delayed = 1;
-    ngx_add_timer(c->write, (ngx_msec_t) ngx_max(left, 1));
+    ngx_add_timer(c->write, NGX_HTTP_ABDM_PARKED_TIME);
 
     return NGX_DONE;
 }
@@ -248,22 +238,21 @@ ngx_http_abdm_callback_parked_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_abdm_module);
 
-    ngx_http_abdm_callback_unpark(r, ctx, 1);
+    ngx_http_abdm_callback_unpark(r, ctx);
 }
 
 
 void
-ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine, ngx_uint_t last)
+ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine)
 {
-    ngx_uint_t            n;
     ngx_queue_t          *q;
     ngx_connection_t     *c;
     ngx_http_request_t   *r;
     ngx_http_abdm_ctx_t  *ctx;
 
-    /* who is parked again goes to the tail and is not met twice */
+    /* news of keys settle every wait: nobody is parked twice */
 
-    for (n = engine->nparked; n && !ngx_queue_empty(&engine->parked); n--) {
+    while (!ngx_queue_empty(&engine->parked)) {
 
         q = ngx_queue_head(&engine->parked);
         ctx = ngx_queue_data(q, ngx_http_abdm_ctx_t, queue);
@@ -273,7 +262,7 @@ ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine, ngx_uint_t last)
 
         ngx_http_set_log_request(c->log, r);
 
-        ngx_http_abdm_callback_unpark(r, ctx, last);
+        ngx_http_abdm_callback_unpark(r, ctx);
 
         ngx_http_run_posted_requests(c);
     }
@@ -281,8 +270,8 @@ ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine, ngx_uint_t last)
 
 
 static void
-ngx_http_abdm_callback_unpark(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
-    ngx_uint_t last)
+ngx_http_abdm_callback_unpark(ngx_http_request_t *r,
+    ngx_http_abdm_ctx_t *ctx)
 {
     ngx_event_t  *wev;
 
@@ -306,7 +295,7 @@ ngx_http_abdm_callback_unpark(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
         return;
     }
 
-    ngx_http_finalize_request(r, ngx_http_abdm_callback_admit(r, ctx, last));
+    ngx_http_finalize_request(r, ngx_http_abdm_callback_admit(r, ctx, 1));
 }
 
 

@@ -356,7 +356,7 @@ ngx_http_abdm_conf_check_shadow(ngx_conf_t *cf,
                           "\"abdm_api\" in location \"%V\" would take the "
                           "gateway's callbacks, which have paths like "
                           "\"%V...\": give it another location, as "
-                          "\"/abdm-api/\", in %s:%ui", &place[i].name, &path,
+                          "\"/abdm/api/v1/\", in %s:%ui", &place[i].name, &path,
                           place[i].file, place[i].line);
 
             return NGX_ERROR;

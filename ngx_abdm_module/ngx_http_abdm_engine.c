@@ -266,7 +266,7 @@ ngx_http_abdm_engine_wake_handler(ngx_event_t *ev)
     while (engine->running && abdm_reap(engine->abdm, &done)) {
 
         if (done.kind == ABDM_DONE_KEYS) {
-            ngx_http_abdm_callback_resume(engine, 0);
+            ngx_http_abdm_callback_resume(engine);
 
         } else {
             ngx_http_abdm_engine_done(&done);
@@ -420,7 +420,7 @@ ngx_http_abdm_engine_give_up(ngx_http_abdm_engine_t *engine)
 
     engine->running = 0;
 
-    ngx_http_abdm_callback_resume(engine, 1);
+    ngx_http_abdm_callback_resume(engine);
 
     for (q = ngx_queue_head(&engine->tickets);
          q != ngx_queue_sentinel(&engine->tickets);

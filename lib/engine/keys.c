@@ -13,8 +13,9 @@
 enum {
     REFRESH = 15 * 60 * 1000,
     CHECK = 30 * 1000, /* how often a process looks whether another one fetched */
-    THROTTLE = 60 * 1000,
-    THROTTLE_FAILED = 5 * 1000, /* while there are none, or the gateway was away */
+    RETRY = 5 * 1000,        /* while there are none, or the gateway was away */
+    FORCE_EVERY = 60 * 1000, /* for unknown keys that tokens name... */
+    FORCE_BURST = 3,         /* ...so that a wrong one does not hold up a right one */
     WAIT_OTHER = 3 * 1000,
     WAIT_STEP = 100
 };
@@ -47,7 +48,7 @@ abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now)
     const char *url = engine->config.jwks_url[0];
     abdm_stored_keys_t stored = {0};
     bool due, mine = false;
-    abdm_ms_t throttle;
+    bool none;
     abdm_err_t err;
 
     if (engine->keys_fetching || (!engine->keys_wanted && now < engine->keys_check_at)) {
@@ -62,13 +63,15 @@ abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now)
         free(stored.json);
         return ABDM_NO_ERR;
     }
-    due = engine->keys_wanted || stored.json == NULL
-          || (engine->config.worker == 0 && now - stored.fetched_at > REFRESH);
-    throttle = stored.json == NULL || stored.failed ? THROTTLE_FAILED : THROTTLE;
+    none = stored.json == NULL || stored.failed;
+    due = none || (engine->config.worker == 0 && now - stored.fetched_at > REFRESH);
     err = ABDM_NO_ERR;
-    if (due && !atomic_load(&engine->draining)) {
-        err = abdm_store_keys_try(engine->store, url, now, now - throttle, engine->keys_wanted,
-                                  &mine);
+    if (!atomic_load(&engine->draining)) {
+        if (due) {
+            err = abdm_store_keys_try(engine->store, url, now, now - RETRY, &mine);
+        } else if (engine->keys_wanted) {
+            err = abdm_store_keys_force(engine->store, url, now, FORCE_EVERY, FORCE_BURST, &mine);
+        }
     }
     if (mine) {
         engine->keys_fetching = true;

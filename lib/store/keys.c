@@ -33,10 +33,10 @@ abdm_store_keys_get(abdm_store_t *store, const char *url, abdm_stored_keys_t *ou
 
 abdm_err_t
 abdm_store_keys_try(abdm_store_t *store, const char *url, abdm_ms_t now, abdm_ms_t before,
-                    bool forced, bool *mine)
+                    bool *mine)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, forced ? SQL_KEYS_FORCE : SQL_KEYS_TRY, &err);
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_KEYS_TRY, &err);
 
     *mine = false;
     if (stmt == NULL) {
@@ -45,6 +45,28 @@ abdm_store_keys_try(abdm_store_t *store, const char *url, abdm_ms_t now, abdm_ms
     abdm_db_text(stmt, 1, url);
     abdm_db_int(stmt, 2, now);
     abdm_db_int(stmt, 3, before);
+    ABDM_TRY(abdm_db_run(stmt));
+    *mine = sqlite3_changes(store->db) == 1;
+    return ABDM_NO_ERR;
+}
+
+
+/* forced_at is the time at which all attempts so far would be paid for at one per `every`. */
+abdm_err_t
+abdm_store_keys_force(abdm_store_t *store, const char *url, abdm_ms_t now, abdm_ms_t every,
+                      int burst, bool *mine)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_KEYS_FORCE, &err);
+
+    *mine = false;
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_text(stmt, 1, url);
+    abdm_db_int(stmt, 2, now);
+    abdm_db_int(stmt, 3, (burst - 1) * every);
+    abdm_db_int(stmt, 4, every);
     ABDM_TRY(abdm_db_run(stmt));
     *mine = sqlite3_changes(store->db) == 1;
     return ABDM_NO_ERR;

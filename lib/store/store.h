@@ -112,11 +112,12 @@ typedef struct {
 } abdm_stored_keys_t;
 
 abdm_err_t abdm_store_keys_get(abdm_store_t *store, const char *url, abdm_stored_keys_t *out);
-/* One process may try when nobody did since `before`: *mine tells. Attempts on schedule and those
- * that an unknown key asks for (`forced`) are counted apart, so that one does not use up the
- * other. */
+/* One process may try, and *mine tells which: on schedule when nobody did since `before`... */
 abdm_err_t abdm_store_keys_try(abdm_store_t *store, const char *url, abdm_ms_t now,
-                               abdm_ms_t before, bool forced, bool *mine);
+                               abdm_ms_t before, bool *mine);
+/* ...or because a token names an unknown key: `burst` times, then once in `every`. */
+abdm_err_t abdm_store_keys_force(abdm_store_t *store, const char *url, abdm_ms_t now,
+                                 abdm_ms_t every, int burst, bool *mine);
 /* `json` NULL: the attempt failed. */
 abdm_err_t abdm_store_keys_put(abdm_store_t *store, const char *url, const char *json,
                                abdm_ms_t now);

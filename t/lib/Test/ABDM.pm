@@ -244,7 +244,7 @@ sub write_conf ($self, %change) {
     my ($abdm, $places) = ('', '');
     if ($option{module} // 1) {
         $abdm   = $self->_abdm_conf(\%option, $lines);
-        $places = $lines->(8, 'location /abdm/ { abdm_callback; }', 'location /abdm/api/ { abdm_api; }',
+        $places = $lines->(8, 'location /abdm/ { abdm_callback; }', 'location /abdm/api/v1/ { abdm_api; }',
             'location = /abdm/status { abdm_status; }');
     }
     my $extra_main   = $lines->(0, @{ $option{main}   // [] });
