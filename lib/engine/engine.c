@@ -1,10 +1,8 @@
 /* The engine's life and its two queues: work for the store thread, news for the host. */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "engine/internal.h"
 
@@ -136,34 +134,6 @@ on_done(abdm_task_t *task, void *ctx)
 }
 
 
-/* "pid.start": names this very process even when its pid is used again. */
-static abdm_err_t
-name_owner(char owner[ABDM_OWNER_TEXT])
-{
-    char text[1024];
-    const char *p;
-    size_t n;
-    FILE *f;
-
-    f = fopen("/proc/self/stat", "r");
-    if (f == NULL) {
-        return ABDM_ERR(SYSTEM, "/proc/self/stat");
-    }
-    n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    p = strrchr(text, ')'); /* the name may hold spaces and brackets */
-    for (int field = 2; p != NULL && field < 22; field++) {
-        p = strchr(p + 1, ' ');
-    }
-    if (p == NULL) {
-        return ABDM_ERR(SYSTEM, "/proc/self/stat: no start time");
-    }
-    snprintf(owner, ABDM_OWNER_TEXT, "%ld.%llu", (long) getpid(), strtoull(p + 1, NULL, 10));
-    return ABDM_NO_ERR;
-}
-
-
 static void
 destroy(abdm_engine_t *engine)
 {
@@ -215,7 +185,7 @@ abdm_engine_start(const abdm_engine_config_t *config, void (*wake)(void *), void
     /* signals belong to the host's threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = name_owner(engine->owner);
+    err = abdm_owner_name(engine->owner);
     if (!abdm_failed(err)) {
         err = abdm_store_open(config->store_url, config->seal_key, &engine->store);
     }

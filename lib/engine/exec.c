@@ -3,7 +3,6 @@
  * answer. Both run on work threads, since mapping, checking, key agreement and name look-ups
  * take their time; calls to the gateway, which need none of it, skip them.
  */
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "core/fault.h"
 #include "core/id.h"
 #include "engine/document.h"
+#include "engine/push.h"
 #include "engine/task.h"
 #include "gateway/answer.h"
 #include "gateway/outbound.h"
@@ -25,9 +25,7 @@ enum {
     LIST_MS = 30 * 1000,
     LIST_MAX = 4 * 1024 * 1024,
     IDLE_MS = 30 * 1000,
-    TRANSFER_MS = 2 * 60 * 60 * 1000 - 60 * 1000,
-    KEY_LIFE = 24 * 60 * 60 * 1000,
-    ADDRESSES_MAX = 64
+    TRANSFER_MS = 2 * 60 * 60 * 1000 - 60 * 1000
 };
 
 struct abdm_exec_s {
@@ -294,79 +292,6 @@ finish_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool 
 
 /* --- push --- */
 
-/* Looks the host up, judges every address, and pins the connection to one of them. */
-static abdm_err_t
-pin_address(abdm_exec_t *exec, abdm_task_t *task)
-{
-    const struct sockaddr *addrs[ABDM_URL_HOST];
-    char host[ABDM_URL_HOST + 1], numeric[INET6_ADDRSTRLEN + 1], port[8];
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    abdm_buf_t pin = {0};
-    size_t n = 0;
-    abdm_url_t url;
-    abdm_err_t err;
-
-    ABDM_TRY(abdm_push_check_url(abdm_str(task->transfer.push_url), exec->config->push_allow,
-                                 &url));
-    snprintf(host, sizeof(host), "%.*s", (int) url.host.len, url.host.p);
-    snprintf(port, sizeof(port), "%u", url.port);
-    if (getaddrinfo(host, port, &hints, &found) != 0 || found == NULL) {
-        return ABDM_ERR(RESOLVE, "host of dataPushUrl");
-    }
-    for (struct addrinfo *a = found; a != NULL && n < ADDRESSES_MAX; a = a->ai_next) {
-        addrs[n++] = a->ai_addr;
-    }
-    err = abdm_push_check_addrs(addrs, n, exec->config->push_allow);
-    if (!abdm_failed(err)
-        && getnameinfo(found->ai_addr, found->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-                       NI_NUMERICHOST) != 0) {
-        err = ABDM_ERR(RESOLVE, "address of dataPushUrl");
-    }
-    freeaddrinfo(found);
-    if (!abdm_failed(err) && url.kind == ABDM_HOST_NAME) {
-        bool v6 = strchr(numeric, ':') != NULL;
-
-        abdm_buf_addf(&pin, "%s:%s:%s%s%s", host, port, v6 ? "[" : "", numeric, v6 ? "]" : "");
-        task->call.resolve = abdm_buf_take(&pin);
-        if (task->call.resolve == NULL) {
-            err = ABDM_ERR(MEMORY, "address");
-        }
-    }
-    return err;
-}
-
-
-/* The document through digest, encryption and envelope into the body of the call. */
-static abdm_err_t
-push_body(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility)
-{
-    char key_text[ABDM_KEY_TEXT], nonce_text[ABDM_NONCE_TEXT];
-    uint8_t peer_nonce[ABDM_NONCE_LEN];
-    abdm_source_t *plain, *digested, *cipher;
-    abdm_fidelius_sender_t sender;
-    abdm_public_key_t peer;
-    abdm_push_page_t page = {
-        .page_number = task->page.number,
-        .page_count = task->transfer.n_pages,
-        .transaction_id = task->transfer.id,
-        .care_context_ref = task->context.care_context_ref,
-        .curve = task->transfer.curve,
-        .public_key = key_text,
-        .nonce = nonce_text,
-        .key_expiry = abdm_time_now() + KEY_LIFE,
-    };
-
-    ABDM_TRY(abdm_public_key_decode(abdm_str(task->transfer.public_key), &peer));
-    ABDM_TRY(abdm_nonce_decode(abdm_str(task->transfer.nonce), peer_nonce));
-    ABDM_TRY(abdm_task_document_source(task, facility, &plain));
-    ABDM_TRY(abdm_digest_new(plain, &task->digest, &digested));
-    ABDM_TRY(abdm_fidelius_encrypt(exec->pairs, &peer, peer_nonce, digested, &sender, &cipher));
-    abdm_public_key_encode(sender.point, ABDM_KEY_X509, key_text);
-    abdm_nonce_encode(sender.nonce, nonce_text);
-    return abdm_out_push(&page, cipher, abdm_digest_bytes(task->digest), &task->call.body);
-}
-
-
 static void
 on_push_answer(abdm_call_t *call)
 {
@@ -401,10 +326,10 @@ start_push(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *f
     if (task->job.document == NULL) {
         return ABDM_ERR(SPOOL_LOST, "document of the page");
     }
-    err = pin_address(exec, task);
+    err = abdm_push_pin(task, exec->config->push_allow);
     *final = err.code == ABDM_E_PUSH_ADDRESS || err.code == ABDM_E_PUSH_URL;
     ABDM_TRY(err);
-    ABDM_TRY(push_body(exec, task, facility));
+    ABDM_TRY(abdm_push_body(task, facility, exec->pairs));
     call->url = strdup(task->transfer.push_url);
     if (call->url == NULL) {
         return ABDM_ERR(MEMORY, "push");

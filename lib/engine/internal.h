@@ -3,12 +3,12 @@
 #ifndef ABDM_ENGINE_INTERNAL_H
 #define ABDM_ENGINE_INTERNAL_H
 
+#include "engine/owner.h"
 #include "engine/task.h"
 
 enum {
     ABDM_UNDER_WAY_MAX = ABDM_HTTP_CONNECTIONS, /* jobs claimed by one process */
-    ABDM_BATCH_MAX = 256,
-    ABDM_OWNER_TEXT = 48
+    ABDM_BATCH_MAX = 256
 };
 
 /* What the store thread is asked to do. */

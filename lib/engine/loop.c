@@ -3,9 +3,6 @@
  * run the flows of what is durable already and of what was carried out, claim what is due,
  * commit, and only then let the outside see any of it.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -420,39 +417,6 @@ do_work(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
 
 /* --- housekeeping --- */
 
-/* Does the owner "pid.start" run no more on this node? */
-static bool
-is_gone(const char *owner)
-{
-    char path[64], text[1024];
-    unsigned long long start;
-    const char *p;
-    size_t n;
-    FILE *f;
-    long pid;
-
-    if (sscanf(owner, "%ld.%llu", &pid, &start) != 2) {
-        return true;
-    }
-    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    f = fopen(path, "r");
-    if (f == NULL) {
-        return errno == ENOENT || errno == ESRCH;
-    }
-    n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    p = strrchr(text, ')');
-    if (p == NULL || p[1] == '\0' || p[2] == 'Z') {
-        return p != NULL; /* a zombie has ended */
-    }
-    for (int field = 2; p != NULL && field < 22; field++) {
-        p = strchr(p + 1, ' ');
-    }
-    return p != NULL && strtoull(p + 1, NULL, 10) != start;
-}
-
-
 static abdm_err_t
 claim_orphans(abdm_engine_t *engine)
 {
@@ -493,7 +457,7 @@ housekeeping(abdm_engine_t *engine, abdm_ms_t now)
         return ABDM_NO_ERR;
     }
     if (engine->config.worker == 0 && now >= engine->next_tick) {
-        ABDM_TRY(abdm_store_release_gone(engine->store, now, is_gone));
+        ABDM_TRY(abdm_store_release_gone(engine->store, now, abdm_owner_is_gone));
         ABDM_TRY(claim_orphans(engine));
     }
     if (engine->config.worker == 0 && now >= engine->next_sweep) {
