@@ -25,7 +25,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $
 LIBS     = $(shell pkg-config --libs $(PKGS)) -ljq -lm -pthread
 
 ROOMS    := core crypto token gateway hmis fhir consent flow store engine intake
-LIB_SRC  := $(wildcard lib/abdm.c $(ROOMS:%=lib/%/*.c))
+LIB_SRC  := $(wildcard lib/*.c $(ROOMS:%=lib/%/*.c))
 CLI_SRC  := $(wildcard lib/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:lib/%.c=$(B)/obj/%.o)
 CLI_OBJ  := $(CLI_SRC:lib/%.c=$(B)/obj/%.o)

@@ -203,6 +203,7 @@ set_options(abdm_http_t *http, abdm_call_t *call, struct curl_slist **pinned)
     } while (0)
 
     SET(CURLOPT_URL, call->url);
+    SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_PROTOCOLS_STR, call->plain_allowed ? "http,https" : "https");
     SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_FOLLOWLOCATION, 0L);

@@ -22,7 +22,7 @@ struct abdm_call_s {
     /* request; owned by the call, freed by abdm_call_clear */
     char *url;
     char *unix_socket; /* NULL: TCP */
-    char *resolve;     /* "host:port:address": dial this address and no other */
+    char *resolve;     /* CURLOPT_RESOLVE: dial these addresses and no other */
     struct curl_slist *headers;
     abdm_source_t *body; /* NULL: GET, else POST */
     bool plain_allowed;  /* http:// may be used: calls to the HMIS */

@@ -14,14 +14,15 @@
 enum { KEY_LIFE = 24 * 60 * 60 * 1000, ADDRESSES_MAX = 64 };
 
 
-/* "host:port:address,address": what curl is to believe instead of looking the name up again. */
+/* "+host:port:address,address": what curl is to believe instead of looking the name up again; the
+ * plus lets it forget after a minute, so that a pin never outlives its transfer for long. */
 static abdm_err_t
 pin_to(abdm_task_t *task, const char *host, const char *port, const struct addrinfo *found)
 {
     char text[NI_MAXHOST];
     abdm_buf_t pin = {0};
 
-    abdm_buf_addf(&pin, "%s:%s:", host, port);
+    abdm_buf_addf(&pin, "+%s:%s:", host, port);
     for (const struct addrinfo *a = found; a != NULL; a = a->ai_next) {
         bool v6 = a->ai_family == AF_INET6;
 
