@@ -100,6 +100,7 @@ abdm_effects_clear(abdm_effects_t *e)
             abdm_page_clear(&item->u.page);
             break;
         case ABDM_EFFECT_FAIL_PENDING:
+        case ABDM_EFFECT_CANCEL:
             break;
         case ABDM_EFFECT_JOB:
             abdm_job_clear(&item->u.job);
@@ -187,6 +188,13 @@ abdm_effect_fail_pending(abdm_effects_t *e, const abdm_transfer_t *transfer, abd
     if (item != NULL) {
         item->u.reason = reason;
     }
+}
+
+
+void
+abdm_effect_cancel(abdm_effects_t *e, const abdm_transfer_t *transfer)
+{
+    add(e, ABDM_EFFECT_CANCEL, transfer->hip_id, transfer->id);
 }
 
 

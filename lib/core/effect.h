@@ -46,6 +46,7 @@ typedef enum {
     ABDM_EFFECT_CONTEXT,  /* insert or update, of transfer `subject` */
     ABDM_EFFECT_PAGE,     /* insert (number -1: next free) or update, of transfer `subject` */
     ABDM_EFFECT_FAIL_PENDING, /* all pending contexts and pages of transfer `subject` → FAILED */
+    ABDM_EFFECT_CANCEL,  /* jobs of transfer `subject` that nobody has begun are not needed */
     ABDM_EFFECT_JOB,
     ABDM_EFFECT_AUDIT
 } abdm_effect_kind_t;
@@ -91,6 +92,7 @@ void abdm_effect_page(abdm_effects_t *e, const abdm_transfer_t *transfer,
                       const abdm_page_t *page); /* shares the record */
 void abdm_effect_fail_pending(abdm_effects_t *e, const abdm_transfer_t *transfer,
                               abdm_code_t reason);
+void abdm_effect_cancel(abdm_effects_t *e, const abdm_transfer_t *transfer);
 void abdm_effect_job(abdm_effects_t *e, abdm_job_t *job); /* takes its body and document */
 void abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject,
                        const char *what, abdm_err_t outcome, const char *detail);

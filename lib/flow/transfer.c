@@ -340,7 +340,8 @@ take_records(step_t *s, int context, int first, int *taken, abdm_code_t *reason)
         if (abdm_failed(err)) {
             /* that a record exists outside the consent is no news for anybody but us */
             audit(s, "record not covered", err, NULL);
-            if (*reason == ABDM_OK && err.code == ABDM_E_CONSENT_PATIENT) {
+            if (*reason == ABDM_OK
+                && (err.code == ABDM_E_CONSENT_PATIENT || ends_transfer(err.code))) {
                 *reason = err.code;
             }
             continue;
@@ -541,6 +542,7 @@ abdm_flow_transfer_notified(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,
     if (!abdm_failed(err) && s.transfer.state == ABDM_TRANSFER_NOTIFYING) {
         s.transfer.state = ABDM_TRANSFER_DONE;
         abdm_effect_transfer(out, &s.transfer);
+        abdm_effect_cancel(out, &s.transfer);
         audit(&s, "gateway notified", ev->result->err, NULL);
     }
     abdm_transfer_clear(&s.transfer);

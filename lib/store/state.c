@@ -430,6 +430,16 @@ fail_pending(abdm_store_t *store, const abdm_effect_t *effect)
 
 
 static abdm_err_t
+cancel(abdm_store_t *store, const abdm_effect_t *effect)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = keyed(store, SQL_JOB_CANCEL, effect->hip_id, effect->subject, &err);
+
+    return stmt == NULL ? err : abdm_db_run(stmt);
+}
+
+
+static abdm_err_t
 view_progress(const abdm_view_t *view, const abdm_transfer_t *transfer, int *contexts_pending,
               int *pages)
 {
@@ -539,6 +549,8 @@ apply_one(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
         return put_page(store, effect);
     case ABDM_EFFECT_FAIL_PENDING:
         return fail_pending(store, effect);
+    case ABDM_EFFECT_CANCEL:
+        return cancel(store, effect);
     case ABDM_EFFECT_AUDIT:
         return add_audit(store, effect, now);
     case ABDM_EFFECT_JOB:
