@@ -448,7 +448,7 @@ endless(uint64_t length, int *closed)
     endless_t *e = calloc(1, sizeof *e);
 
     assert_non_null(e);
-    *e = (endless_t){{length, endless_read, endless_close}, length, closed};
+    *e = (endless_t){{length, endless_read, endless_close, NULL}, length, closed};
     return &e->base;
 }
 
