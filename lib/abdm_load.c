@@ -188,6 +188,8 @@ static abdm_err_t
 load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
 {
     const abdm_config_t *config = &abdm->config;
+    char why[ABDM_PROBLEM];
+    abdm_err_t err;
 
     if (config->n_facility == 0) {
         return missing(problem, "abdm_facility", "one block for each service id (HIP id)");
@@ -216,8 +218,12 @@ load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
         abdm->facility_id[i] = f->id;
         abdm->facility[i].id = f->id;
         abdm->facility[i].name = f->name;
-        ABDM_TRY(abdm_hmis_open(f->hmis_adapter, f->hmis_url, f->hmis_mapping, problem,
-                                &abdm->facility[i].hmis));
+        err = abdm_hmis_open(f->hmis_adapter, f->hmis_url, f->hmis_mapping, why,
+                             &abdm->facility[i].hmis);
+        if (abdm_failed(err)) {
+            snprintf(problem, ABDM_PROBLEM, "abdm_facility %.64s: %.400s", f->id, why);
+            return err;
+        }
     }
     return ABDM_NO_ERR;
 }

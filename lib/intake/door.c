@@ -195,9 +195,14 @@ static bool
 is_json(abdm_str_t type)
 {
     static const char json[] = "application/json";
-    const char *end = type.p != NULL ? memchr(type.p, ';', type.len) : NULL;
-    size_t len = end != NULL ? (size_t) (end - type.p) : type.len;
+    const char *end;
+    size_t len;
 
+    if (type.p == NULL) {
+        return false;
+    }
+    end = memchr(type.p, ';', type.len);
+    len = end != NULL ? (size_t) (end - type.p) : type.len;
     while (len > 0 && (type.p[len - 1] == ' ' || type.p[len - 1] == '\t')) {
         len--;
     }

@@ -255,7 +255,7 @@ facility_of(abdm_store_t *store, const char *id, char **hip_id)
     ABDM_TRY(abdm_db_row(stmt, &row));
     *hip_id = row ? abdm_db_copy(stmt, 0, &err) : strdup("");
     abdm_db_end(stmt);
-    return *hip_id == NULL ? ABDM_ERR(MEMORY, "report") : err;
+    return *hip_id == NULL ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
 }
 
 

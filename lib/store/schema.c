@@ -90,10 +90,13 @@ version_of(sqlite3 *db, int *version)
     sqlite3_stmt *stmt = NULL;
     int rc;
 
+    *version = 0;
     rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(stmt);
-        *version = rc == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+        if (rc == SQLITE_ROW) {
+            *version = sqlite3_column_int(stmt, 0);
+        }
     }
     sqlite3_finalize(stmt);
     return rc == SQLITE_ROW ? ABDM_NO_ERR : abdm_db_err(rc);
