@@ -42,7 +42,8 @@ sub source ($file) { local (@ARGV, $/) = (Test::ABDM->root . "/lib/$file"); retu
 subtest 'every event of flow/table.c is a point of this test' => sub {
     my @events = source('flow/table.c') =~ /\{"([\w.]+)",/g;
     is_deeply [sort keys %RAISED_BY], [sort @events], 'the same events';
-    my %place = map { $_ => 1 } map { source($_) =~ /abdm_fault_point\("(\w+)"/g } qw(engine/loop.c engine/exec.c);
+    my %place = map { $_ => 1 } map { source("engine/$_") =~ /abdm_fault_point\("(\w+)"/g }
+        map { s{.*/}{}r } glob Test::ABDM->root . '/lib/engine/*.c';
     is_deeply [sort keys %place], [qw(accepted after answered before)], 'at every place that the engine has';
 };
 

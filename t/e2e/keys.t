@@ -95,7 +95,7 @@ subtest 'a rotation of keys loses no callback' => sub {
     is_deeply $t->sim("/storm/$id")->{outcome}, { TRANSFERRED => 120 }, 'all transfers complete';
     is_deeply [grep { /\Acallback_/ } keys %{ $t->sim('/metrics')->{counters} }], ['callback_202'],
         'every callback is taken at its first delivery';
-    cmp_ok fetches($t), '<=', 3, 'for few fetches';
+    cmp_ok fetches($t), '<=', 4, 'for few fetches';    # the first, and as many as the throttle allows at once
     over($t);
 };
 

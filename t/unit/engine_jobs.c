@@ -138,6 +138,33 @@ a_moment_comes_when_it_is_due_and_not_before(void **state)
 }
 
 
+/* A job that its workers did not survive: its flow is told, and a moment is put aside. */
+static void
+a_poisoned_job_is_not_carried_out_and_told(void **state)
+{
+    abdm_job_t call = {.kind = ABDM_JOB_GATEWAY, .event = "t.called", .hip_id = "HIP_1",
+                       .subject = "S-1", .path = "/call", .body = "{}", .body_len = 2,
+                       .due_at = 1, .deadline_at = abdm_time_now() + 60000, .created_at = 1};
+    abdm_job_t moment = {.kind = ABDM_JOB_EVENT, .event = "t.noted", .hip_id = "HIP_1",
+                         .subject = "S-2", .due_at = 1, .deadline_at = 1, .created_at = 1};
+
+    (void) state;
+    OK_(abdm_store_begin(E.store.store));
+    OK_(abdm_store_job_add(E.store.store, &call, "nobody"));
+    OK_(abdm_store_job_add(E.store.store, &moment, "nobody"));
+    OK_(abdm_store_commit(E.store.store));
+    store_kit_exec(&E.store, "UPDATE job SET claims = 5, owner = NULL");
+    assert_soon(count_seen("t.called") == 1);
+    assert_int_equal(seen("t.called", 0).code, ABDM_E_POISON);
+    assert_soon(store_kit_number(&E.store, "SELECT count(*) FROM job") == 0);
+    assert_int_equal(count_seen("t.noted"), 0);
+    assert_int_equal(atomic_load(&E.calls), 0);
+    assert_int_equal(store_kit_number(&E.store, "SELECT count(*) FROM audit WHERE subject = 'S-2'"
+                                                " AND code = 'E_POISON'"),
+                     1);
+}
+
+
 static void
 draining_leaves_what_is_due_to_others_and_finishes_what_was_begun(void **state)
 {
@@ -262,6 +289,7 @@ main(void)
         ENGINE_TEST(a_call_that_cannot_be_made_before_its_deadline_has_failed),
         ENGINE_TEST(a_facility_that_is_configured_no_more_fails_its_jobs),
         ENGINE_TEST(a_moment_comes_when_it_is_due_and_not_before),
+        ENGINE_TEST(a_poisoned_job_is_not_carried_out_and_told),
         ENGINE_TEST(draining_leaves_what_is_due_to_others_and_finishes_what_was_begun),
         ENGINE_TEST(stopping_keeps_its_deadline_when_a_peer_hangs_and_gives_the_call_back),
         ENGINE_TEST(stopping_waits_for_what_ends_in_time),

@@ -311,11 +311,11 @@ send_callback(const char *event, const char *request_id, const char *body, void 
 }
 
 
-/* The next news of a kind; others are dropped. Must come within ten seconds. */
+/* The next news of a kind; others are dropped. Must come within half a minute. */
 static inline abdm_news_t *
 next_news(abdm_news_kind_t kind)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 15000; i++) {
         abdm_news_t *news = abdm_engine_reap(E.engine);
 
         if (news == NULL)

@@ -223,6 +223,32 @@ a_consent_of_another_facility_is_refused_and_not_kept(void **state)
 
 
 static void
+a_consent_for_the_bare_facility_is_kept_under_its_service(void **state)
+{
+    abdm_event_t ev = notified(NOTICE("GRANTED", DETAIL("IN0990001234")));
+    abdm_effects_t out;
+    flow_kit_t k;
+
+    (void) state;
+    flow_kit_init(&k);
+    assert_int_equal(flow_run(&k, &ev, &out).code, ABDM_OK);
+    const abdm_effect_t *kept = flow_nth(&out, ABDM_EFFECT_CONSENT, 0);
+    assert_string_equal(kept->u.consent.hip_id, HIP);
+    assert_acknowledged(&out);
+    abdm_effects_clear(&out);
+}
+
+
+static void
+a_revocation_holds_whatever_facility_its_detail_names(void **state)
+{
+    (void) state;
+    assert_becomes_tombstone(NOTICE("REVOKED", DETAIL("IN0000000000_9")), ABDM_CONSENT_REVOKED,
+                             true);
+}
+
+
+static void
 a_revocation_with_a_faulty_detail_still_revokes(void **state)
 {
     (void) state;
@@ -291,6 +317,8 @@ main(void)
         cmocka_unit_test(a_granted_notice_without_its_detail_is_refused),
         cmocka_unit_test(a_malformed_notice_is_refused),
         cmocka_unit_test(a_consent_of_another_facility_is_refused_and_not_kept),
+        cmocka_unit_test(a_consent_for_the_bare_facility_is_kept_under_its_service),
+        cmocka_unit_test(a_revocation_holds_whatever_facility_its_detail_names),
         cmocka_unit_test(a_revocation_with_a_faulty_detail_still_revokes),
         cmocka_unit_test(a_store_that_fails_leaves_the_notice_undecided),
         cmocka_unit_test(an_acknowledgement_that_the_gateway_refuses_is_written_down),
