@@ -26,6 +26,7 @@ enum {
     LIST_MS = 30 * 1000,
     LIST_MAX = 4 * 1024 * 1024,
     IDLE_MS = 30 * 1000,
+    PUSH_IDLE_MS = 60 * 1000, /* a requester may open a large page before it answers */
     TRANSFER_MS = 2 * 60 * 60 * 1000 - 60 * 1000
 };
 
@@ -376,7 +377,7 @@ start_push(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *f
     ABDM_TRY(abdm_call_header(call, "Accept", "application/json"));
     ABDM_TRY(abdm_call_header(call, "Expect", ""));
     call->total_ms = TRANSFER_MS;
-    call->idle_ms = IDLE_MS;
+    call->idle_ms = PUSH_IDLE_MS;
     call->answer_max = GATEWAY_ANSWER_MAX;
     call->done = on_push_answer;
     if (is_stopping(exec)) { /* the look-up took longer than the process had */

@@ -11,7 +11,10 @@
 #include "fhir/document.h"
 #include "fhir/profile.h"
 
-enum { ENTRIES_MAX = 5000 };
+enum {
+    ENTRIES_MAX = 5000,
+    FULL_URL_MAX = 2048, /* every relative reference costs a copy of its base */
+};
 
 typedef struct {
     const abdm_document_about_t *about;
@@ -159,6 +162,8 @@ index_entries(check_t *c)
         const char *url = abdm_json_string_at(entry, "fullUrl");
         if (url == NULL || !is_absolute(url))
             return ABDM_ERR(RECORD_FORM, "Bundle.entry.fullUrl: missing or not absolute");
+        if (strlen(url) > FULL_URL_MAX)
+            return ABDM_ERR(RECORD_FORM, "Bundle.entry.fullUrl: longer than 2048 bytes");
         if (json_object_get(c->index, url) != NULL)
             return ABDM_ERR(RECORD_FORM, "Bundle.entry.fullUrl: the same twice");
         if (abdm_json_string_at(entry, "resource.resourceType") == NULL)
