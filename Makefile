@@ -115,9 +115,10 @@ check:
 	CMOCKA_MESSAGE_OUTPUT=TAP ABDM_BUILD=$(B) ABDM_BIN=$(B)/abdm FIDELIUS_PIPE=$(B)/tools/fidelius_pipe \
 	    prove -j$(JOBS) --timer -It/lib $(TESTS)
 
+# stdout has figures only
 bench:
-	@.ci/deps.sh build demo bench
-	@$(MAKE) -s -j$(JOBS) lib module $(BENCHES)
+	@.ci/deps.sh build demo bench >&2
+	@$(MAKE) -s -j$(JOBS) lib module $(BENCHES) >&2
 	@ABDM_BUILD=$(B) perl t/bench/run.pl
 
 install: all

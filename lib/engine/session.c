@@ -160,6 +160,8 @@ on_session(abdm_call_t *call)
         err = abdm_answer_session(call->answer.p, call->answer.len, &token, &life);
     }
     if (!abdm_failed(err) && (copy = strdup(token)) == NULL) {
+        abdm_wipe(token, strlen(token));
+        free(token);
         err = ABDM_ERR(MEMORY, "session");
     }
     abdm_buf_wipe_free(&call->answer);

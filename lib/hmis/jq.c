@@ -16,7 +16,8 @@
 
 enum {
     PROGRAM_MAX = 262144,
-    OUTPUT_MAX = 4 * 1024 * 1024, /* bytes of strings and names, plus one per value */
+    OUTPUT_MAX = 4 * 1024 * 1024, /* bytes of strings and names, plus VALUE_COST per value */
+    VALUE_COST = 16, /* an empty object takes 13 times that: a program can multiply its input */
     EXACT_INT_BITS = 53,          /* integers up to this size are whole in jq's doubles */
 };
 
@@ -242,6 +243,9 @@ object_to_json(jv object, int depth, size_t *budget, json_t **out)
             err = ABDM_ERR(MEMORY, "hmis answer: as mapped");
         jv_free(key);
     }
+    /* Records are stored and read back by our own parser, with one member put in between. */
+    if (!abdm_failed(err) && json_object_size(*out) >= ABDM_JSON_MEMBERS)
+        err = ABDM_ERR(HMIS_ANSWER, "records as mapped: an object has too many members");
     return err;
 }
 
@@ -277,7 +281,7 @@ to_json(jv value, int depth, size_t *budget, json_t **out)
     abdm_err_t err = ABDM_NO_ERR;
 
     *out = NULL;
-    if (depth == 0 || !spend(budget, 1)) {
+    if (depth == 0 || !spend(budget, VALUE_COST)) {
         jv_free(value);
         return ABDM_ERR(HMIS_ANSWER, "records as mapped: too deep or too large");
     }

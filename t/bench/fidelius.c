@@ -88,7 +88,7 @@ time_job(abdm_key_pool_t *pool, const abdm_public_key_t *peer, size_t length)
         check(abdm_key_pool_refill(pool, POOL_SIZE, &made));
         double start = now();
         for (int i = 0; i < jobs; i++) {
-            plain_source_t source = {{length, plain_read, plain_close}, 0};
+            plain_source_t source = {{length, plain_read, plain_close, NULL}, 0};
             abdm_fidelius_sender_t sender;
             abdm_source_t *s;
 

@@ -447,6 +447,7 @@ sub first_calls ($s) {
         push @took, max(0, ($at - $accepted) * 1000);
         sleep 0.005;
     }
+    close $calls or die "$log: $!\n";
     figure('first_call_p50', percentile(\@took, 50), 'ms', 'goal', 20);
     figure('first_call_p99', percentile(\@took, 99), 'ms', 'goal', 20);
     return;

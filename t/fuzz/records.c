@@ -47,6 +47,23 @@ open_hmis(void)
 }
 
 
+/* The store keeps records as text. */
+static void
+read_back(const json_t *record)
+{
+    abdm_buf_t text = {0};
+    json_t *again;
+    abdm_jw_t w;
+
+    abdm_jw_begin(&w, &text);
+    abdm_jw_json(&w, record);
+    NEED(!abdm_failed(abdm_json_parse(text.p, text.len, ABDM_JSON_DEPTH_FHIR, &again)));
+    NEED(json_equal(record, again));
+    json_decref(again);
+    abdm_buf_free(&text);
+}
+
+
 static void
 check_record(const json_t *record)
 {
@@ -57,6 +74,7 @@ check_record(const json_t *record)
     NEED((abdm_json_string_at(record, "document.url") != NULL) !=
          (abdm_json_string_at(record, "bundle.url") != NULL));
     NEED(abdm_json_string_at(record, "patient.patientReference") != NULL);
+    read_back(record);
 }
 
 
