@@ -2,6 +2,7 @@
 # make demo       installs what is needed, builds, runs the main job (KEEP=1 leaves it running)
 # make test       installs what is needed, builds, passes all tests
 # make bench      figures, one tab-separated line each
+# make fuzz       every parser that meets the outside, SECONDS=30 each
 # make install    into DESTDIR: the module where nginx looks for it, all else under prefix
 #
 # VARIANT=asan builds into build/asan with AddressSanitizer and UBSan; the tests run on
@@ -48,7 +49,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit install deps deps-test demo test check bench clean
+.PHONY: FORCE all lib module unit install deps deps-test demo test check bench fuzz clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -114,6 +115,13 @@ check:
 	@$(MAKE) -s -j$(JOBS) lib module unit
 	CMOCKA_MESSAGE_OUTPUT=TAP ABDM_BUILD=$(B) ABDM_BIN=$(B)/abdm FIDELIUS_PIPE=$(B)/tools/fidelius_pipe \
 	    prove -j$(JOBS) --timer -It/lib $(TESTS)
+
+SECONDS  ?= 30
+
+# every parser that meets the outside, SECONDS each
+fuzz:
+	+@.ci/deps.sh build ci
+	+@t/fuzz/run $(SECONDS)
 
 # stdout has figures only
 bench:

@@ -11,7 +11,7 @@ build='gcc libc6-dev make pkg-config nginx nginx-dev
 demo='openssl curl perl libmojolicious-perl libcryptx-perl libcpanel-json-xs-perl
     libjson-validator-perl libio-socket-ssl-perl libev-perl'
 test='libcmocka-dev'
-bench='wrk'
+bench='wrk sqlite3'
 ci='git clang clang-tidy clang-format libclang-rt-14-dev binutils libperl-critic-perl shellcheck'
 
 missing=

@@ -15,6 +15,7 @@
 
 #define NGX_HTTP_ABDM_GUARD_STEP  50
 #define NGX_HTTP_ABDM_STOP_TIME   2000
+#define NGX_HTTP_ABDM_REAP_MAX    8
 
 
 static ngx_int_t ngx_http_abdm_engine_store(ngx_shm_zone_t *zone, void *data);
@@ -243,6 +244,7 @@ ngx_http_abdm_engine_wake_handler(ngx_event_t *ev)
 {
     ssize_t                  n;
     uint64_t                 count;
+    ngx_uint_t               reaped;
     abdm_done_t              done;
     ngx_connection_t        *c;
     ngx_http_abdm_engine_t  *engine;
@@ -263,6 +265,8 @@ ngx_http_abdm_engine_wake_handler(ngx_event_t *ev)
 
     ngx_http_abdm_log_print(engine->log, ev->log);
 
+    reaped = 0;
+
     while (engine->running && abdm_reap(engine->abdm, &done)) {
 
         if (done.kind == ABDM_DONE_KEYS) {
@@ -270,6 +274,16 @@ ngx_http_abdm_engine_wake_handler(ngx_event_t *ev)
 
         } else {
             ngx_http_abdm_engine_done(&done);
+        }
+
+        /*
+         * One commit of the store completes many requests: other locations
+         * are not to wait until all of them are answered.
+         */
+
+        if (++reaped == NGX_HTTP_ABDM_REAP_MAX) {
+            ngx_post_event(ev, &ngx_posted_next_events);
+            break;
         }
     }
 }

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@ enum {
     TICK = 500, /* look for due, orphaned and expired work */
     HEARTBEAT = ABDM_LEASE_MS / 3,
     SWEEP = 60 * 1000,
-    STORE_PAUSE = 200 /* after a transaction that failed */
+    STORE_PAUSE = 200, /* after a transaction that failed */
+    NICENESS = 10 /* the host's event loop may share a processor with us: it goes first */
 };
 
 
@@ -312,6 +314,7 @@ abdm_engine_loop(void *arg)
 {
     abdm_engine_t *engine = arg;
 
+    (void) setpriority(PRIO_PROCESS, 0, NICENESS);
     while (!atomic_load(&engine->stopping)) {
         turn(engine);
     }

@@ -321,9 +321,12 @@ sub round ($s, $path, $tokens, %call) {
     };
 }
 
-# The p99 in ms of an unrelated location, asked 200 times a second.
+# The p99 in ms of an unrelated location, asked 200 times a second. The one who asks goes before the load
+# generator, with which it shares a processor: the server is measured, not how the two of them take turns.
 sub visit_static ($s) {
-    my $get = connection($s);
+    my $get      = connection($s);
+    my $niceness = getpriority 0, 0;
+    setpriority 0, 0, -10 if $> == 0;
     my ($start, @took) = (time);
     for my $i (1 .. 200 * ($SECONDS - 1)) {
         my ($status, $seconds) = $get->("GET /static HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -332,6 +335,7 @@ sub visit_static ($s) {
         my $pause = $start + $i / 200 - time;
         sleep $pause if $pause > 0;
     }
+    setpriority 0, 0, $niceness if $> == 0;
     return percentile(\@took, 99);
 }
 
