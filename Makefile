@@ -2,6 +2,7 @@
 # make demo       installs what is needed, builds, runs the main job (KEEP=1 leaves it running)
 # make test       installs what is needed, builds, passes all tests
 # make bench      figures, one tab-separated line each
+# make install    into DESTDIR: the module where nginx looks for it, all else under prefix
 #
 # VARIANT=asan builds into build/asan with AddressSanitizer and UBSan; the tests run on
 # VARIANT=test, which differs from the product only by its fault points.
@@ -36,7 +37,18 @@ BENCHES  := $(patsubst t/bench/%.c,$(B)/bench/%,$(wildcard t/bench/*.c))
 Q        := $(if $(V),,@)
 MODULE   := $(B)/ngx_http_abdm_module.so
 
-.PHONY: FORCE all lib module unit install deps deps-test demo test bench clean
+JOBS     ?= $(shell nproc)
+PERL_TESTS ?= $(wildcard t/*.t t/sim/*.t t/hmis/*.t t/e2e/*.t)
+TESTS    ?= $(UNITS) $(PERL_TESTS)
+
+DESTDIR    ?=
+prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
+libdir     ?= $(prefix)/lib
+sharedir   ?= $(prefix)/share/ngx_abdm
+modulesdir ?= /usr/lib/nginx/modules
+
+.PHONY: FORCE all lib module unit install deps deps-test demo test check bench clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -80,9 +92,43 @@ $(B)/bench/%: t/bench/%.c $(B)/libabdm.a
 	$(PROGRAM) $(LIBS)
 
 $(MODULE): FORCE $(B)/libabdm.so
-	$(Q)CC=$(CC) CFLAGS='$(CFLAGS) $(CFLAGS_$(VARIANT))' LDFLAGS='$(LDFLAGS_$(VARIANT))' .ci/build-module.sh $(B)
+	+$(Q)CC=$(CC) CFLAGS='$(CFLAGS) $(CFLAGS_$(VARIANT))' LDFLAGS='$(LDFLAGS_$(VARIANT))' .ci/build-module.sh $(B)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNITS:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
+
+deps:
+	@.ci/deps.sh build demo
+
+deps-test:
+	@.ci/deps.sh build demo test
+
+demo: deps
+	@$(MAKE) -s -j$(JOBS) lib module
+	@ABDM_BUILD=$(B) perl t/demo.pl
+
+test: deps-test
+	@$(MAKE) VARIANT=$(or $(VARIANT),test) check
+
+# without installing anything; TESTS="t/e2e/door.t" for some
+check:
+	@$(MAKE) -s -j$(JOBS) lib module unit
+	CMOCKA_MESSAGE_OUTPUT=TAP ABDM_BUILD=$(B) ABDM_BIN=$(B)/abdm FIDELIUS_PIPE=$(B)/tools/fidelius_pipe \
+	    prove -j$(JOBS) --timer -It/lib $(TESTS)
+
+bench:
+	@.ci/deps.sh build demo bench
+	@$(MAKE) -s -j$(JOBS) lib module $(BENCHES)
+	@ABDM_BUILD=$(B) perl t/bench/run.pl
+
+install: all
+	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(libdir) $(DESTDIR)$(bindir) $(DESTDIR)$(sharedir)
+	install -m 644 $(MODULE) $(DESTDIR)$(modulesdir)
+	install -m 644 $(B)/libabdm.so $(DESTDIR)$(libdir)/libabdm.so.$(VERSION)
+	ln -sf libabdm.so.$(VERSION) $(DESTDIR)$(libdir)/libabdm.so.0
+	ln -sf libabdm.so.0 $(DESTDIR)$(libdir)/libabdm.so
+	install -m 755 $(B)/abdm $(DESTDIR)$(bindir)
+	cp -R conf/. $(DESTDIR)$(sharedir)
+	$(if $(DESTDIR),,ldconfig)
 
 clean:
 	rm -rf build

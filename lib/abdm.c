@@ -165,6 +165,13 @@ abdm_answer_of(abdm_err_t err)
 }
 
 
+const char *
+abdm_callback_root(void)
+{
+    return ABDM_CALLBACK_ROOT;
+}
+
+
 abdm_door_t
 abdm_door(abdm_t *abdm, const abdm_head_t *head, bool last, abdm_answer_t *answer)
 {
@@ -201,7 +208,7 @@ abdm_submit(abdm_t *abdm, const abdm_head_t *head, abdm_str_t body, void *tag)
     abdm_callback_t callback = {.received_at = abdm_time_now()};
     abdm_intake_t intake;
 
-    ABDM_TRY(abdm_doorkeeper_take(abdm->door, &headers, body, &intake));
+    ABDM_TRY(abdm_doorkeeper_take(abdm->door, &headers, body.len, &intake));
     callback.path = intake.path;
     callback.hip_id = intake.hip_id;
     callback.request_id = intake.request_id;
@@ -360,6 +367,16 @@ take_report(abdm_err_t err, abdm_buf_t *report, char **json)
     }
     *json = abdm_buf_take(report);
     return *json == NULL ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_admin_callbacks(abdm_admin_t *admin, int limit, char **json)
+{
+    abdm_buf_t report = {0};
+    abdm_err_t err = abdm_store_report_callbacks(admin->store, limit, &report);
+
+    return take_report(err, &report, json);
 }
 
 

@@ -78,7 +78,6 @@ typedef struct {
     size_t callback_max_body;    /* bytes */
     size_t queue;                /* callbacks accepted and not yet durable, per process */
     uint64_t record_max;         /* bytes of one record as the HMIS gives it */
-    int64_t drain_ms;            /* how long a leaving process finishes what is under way */
 } abdm_config_t;
 
 /* Sets every member to its default. */
@@ -90,7 +89,7 @@ typedef struct abdm_s abdm_t;
  * socket and no database. On failure the code is returned and `problem` says which value of
  * what was wrong and what is expected. */
 ABDM_API abdm_err_t abdm_new(const abdm_config_t *config, char problem[ABDM_PROBLEM], abdm_t **out);
-ABDM_API void abdm_free(abdm_t *abdm); /* after abdm_stop; NULL is allowed */
+ABDM_API void abdm_free(abdm_t *abdm); /* stops at once what still runs; NULL is allowed */
 
 /* Makes or migrates the store, before any process is started. When `owner` is not
  * (uid_t) -1 the files are given to it, since workers run as another user than the master. */
@@ -160,6 +159,9 @@ ABDM_API abdm_err_t abdm_submit(abdm_t *abdm, const abdm_head_t *head, abdm_str_
 
 ABDM_API abdm_answer_t abdm_answer_of(abdm_err_t err);
 
+/* "/api/v3/": below the callback prefix, the gateway's callbacks go here and nothing else may. */
+ABDM_API const char *abdm_callback_root(void);
+
 /* Questions of operators, answered from the store. */
 typedef enum { ABDM_ASK_TRANSFERS, ABDM_ASK_EXPLAIN } abdm_ask_t;
 ABDM_API abdm_err_t abdm_ask(abdm_t *abdm, abdm_ask_t what, abdm_str_t id, void *tag);
@@ -187,8 +189,9 @@ typedef struct abdm_admin_s abdm_admin_t;
 ABDM_API abdm_err_t abdm_admin_open(const char *store, char problem[ABDM_PROBLEM],
                                     abdm_admin_t **out);
 ABDM_API void abdm_admin_close(abdm_admin_t *admin);
-/* JSON, malloc'ed: the newest transfers; one transfer or consent with all that happened to it
- * and the rule that decided (E_NOT_FOUND). */
+/* JSON, malloc'ed: the newest callbacks that no flow answers; the newest transfers; one transfer
+ * or consent with all that happened to it and the rule that decided (E_NOT_FOUND). */
+ABDM_API abdm_err_t abdm_admin_callbacks(abdm_admin_t *admin, int limit, char **json);
 ABDM_API abdm_err_t abdm_admin_transfers(abdm_admin_t *admin, int limit, char **json);
 ABDM_API abdm_err_t abdm_admin_explain(abdm_admin_t *admin, const char *id, char **json);
 

@@ -18,7 +18,6 @@
 enum {
     CALLBACK_MAX = 256 * 1024,
     QUEUE = 1024,
-    DRAIN_MS = 10 * 1000,
     SECRET_MAX = 512
 };
 
@@ -34,7 +33,6 @@ abdm_config_init(abdm_config_t *config)
     config->callback_max_body = CALLBACK_MAX;
     config->queue = QUEUE;
     config->record_max = RECORD_MAX;
-    config->drain_ms = DRAIN_MS;
 }
 
 
@@ -55,7 +53,7 @@ read_secret(const char *path, char **secret, char problem[ABDM_PROBLEM])
     ssize_t n;
     int fd;
 
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a fifo must not hang the start */
     if (fd < 0 || fstat(fd, &st) != 0) {
         snprintf(problem, ABDM_PROBLEM, "client_secret \"%s\": %s", path, strerror(errno));
         if (fd >= 0) {
@@ -73,6 +71,11 @@ read_secret(const char *path, char **secret, char problem[ABDM_PROBLEM])
         return ABDM_ERR(CONFIG, "client_secret");
     }
     line[n > 0 ? n : 0] = '\0';
+    if (n == sizeof(line) - 1 && strpbrk(line, "\r\n") == NULL) {
+        abdm_wipe(line, sizeof(line));
+        snprintf(problem, ABDM_PROBLEM, "client_secret \"%s\": its first line is too long", path);
+        return ABDM_ERR(CONFIG, "client_secret");
+    }
     line[strcspn(line, "\r\n")] = '\0';
     if (line[0] == '\0') {
         snprintf(problem, ABDM_PROBLEM, "client_secret \"%s\": its first line is empty", path);
@@ -185,6 +188,8 @@ static abdm_err_t
 load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
 {
     const abdm_config_t *config = &abdm->config;
+    char why[ABDM_PROBLEM];
+    abdm_err_t err;
 
     if (config->n_facility == 0) {
         return missing(problem, "abdm_facility", "one block for each service id (HIP id)");
@@ -204,7 +209,8 @@ load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
                 return ABDM_ERR(CONFIG, "abdm_facility");
             }
         }
-        if (f->name == NULL || f->hmis_url == NULL || f->hmis_mapping == NULL) {
+        if (f->name == NULL || f->hmis_adapter == NULL || f->hmis_url == NULL
+            || f->hmis_mapping == NULL) {
             snprintf(problem, ABDM_PROBLEM,
                      "abdm_facility %s needs name and hmis with a mapping", f->id);
             return ABDM_ERR(CONFIG, "abdm_facility");
@@ -212,8 +218,12 @@ load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
         abdm->facility_id[i] = f->id;
         abdm->facility[i].id = f->id;
         abdm->facility[i].name = f->name;
-        ABDM_TRY(abdm_hmis_open(f->hmis_adapter, f->hmis_url, f->hmis_mapping, problem,
-                                &abdm->facility[i].hmis));
+        err = abdm_hmis_open(f->hmis_adapter, f->hmis_url, f->hmis_mapping, why,
+                             &abdm->facility[i].hmis);
+        if (abdm_failed(err)) {
+            snprintf(problem, ABDM_PROBLEM, "abdm_facility %.64s: %.400s", f->id, why);
+            return err;
+        }
     }
     return ABDM_NO_ERR;
 }
@@ -298,6 +308,7 @@ abdm_free(abdm_t *abdm)
     if (abdm == NULL) {
         return;
     }
+    abdm_stop(abdm, 0);
     for (size_t i = 0; abdm->facility != NULL && i < abdm->config.n_facility; i++) {
         abdm_hmis_close(abdm->facility[i].hmis);
     }

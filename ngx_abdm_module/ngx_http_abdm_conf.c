@@ -312,15 +312,16 @@ ngx_http_abdm_conf_check_shadow(ngx_conf_t *cf,
     ngx_http_abdm_main_conf_t *amcf)
 {
     u_char                 *p;
-    ngx_str_t               path;
+    ngx_str_t               api, path;
     ngx_uint_t              i, n;
     ngx_http_abdm_place_t  *place;
-
-    static ngx_str_t  api = ngx_string("/api/v3/");
 
     if (amcf->prefix.data == NULL) {
         return NGX_OK;
     }
+
+    api.data = (u_char *) abdm_callback_root();
+    api.len = ngx_strlen(api.data);
 
     path.len = amcf->prefix.len + api.len;
     path.data = ngx_pnalloc(cf->temp_pool, path.len);
@@ -441,7 +442,6 @@ ngx_http_abdm_conf_make(ngx_conf_t *cf, ngx_http_abdm_main_conf_t *amcf)
     config->callback_max_body = amcf->callback_max_body;
     config->queue = amcf->queue;
     config->record_max = amcf->record_max;
-    config->drain_ms = amcf->drain;
 
     if (amcf->push_allow) {
         config->push_allow = amcf->push_allow->elts;

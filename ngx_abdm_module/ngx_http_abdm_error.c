@@ -10,6 +10,7 @@
 #include "ngx_http_abdm.h"
 
 
+static ngx_uint_t ngx_http_abdm_error_is_id(ngx_str_t *value);
 static void ngx_http_abdm_error_log(ngx_http_request_t *r,
     abdm_answer_t *answer);
 static ngx_int_t ngx_http_abdm_error_header_filter(ngx_http_request_t *r);
@@ -126,7 +127,7 @@ ngx_http_abdm_answer(ngx_http_request_t *r, abdm_answer_t *answer,
 static void
 ngx_http_abdm_error_log(ngx_http_request_t *r, abdm_answer_t *answer)
 {
-    ngx_str_t         id;
+    ngx_str_t         id, path;
     ngx_uint_t        level;
     ngx_table_elt_t  *h;
 
@@ -148,18 +149,42 @@ ngx_http_abdm_error_log(ngx_http_request_t *r, abdm_answer_t *answer)
 
     h = ngx_http_abdm_find_header(r, &name);
 
-    if (h) {
+    /* what came is logged only in a form that cannot forge a line */
+
+    if (h && ngx_http_abdm_error_is_id(&h->value)) {
         id = h->value;
-        id.len = ngx_min(id.len, 64);
 
     } else {
         ngx_str_set(&id, "-");
     }
 
+    path = r->unparsed_uri;
+    path.len = ngx_min(path.len, 256);
+
     ngx_log_error(level, r->connection->log, 0,
                   "abdm: refused with %d %s: %s, path \"%V\", "
                   "REQUEST-ID \"%V\"", answer->status, answer->code,
-                  answer->message, &r->uri, &id);
+                  answer->message, &path, &id);
+}
+
+
+static ngx_uint_t
+ngx_http_abdm_error_is_id(ngx_str_t *value)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    for (i = 0; i < value->len; i++) {
+        c = value->data[i] | 0x20;
+
+        if ((c < '0' || c > '9') && (c < 'a' || c > 'f')
+            && value->data[i] != '-')
+        {
+            return 0;
+        }
+    }
+
+    return value->len == 36;
 }
 
 

@@ -331,12 +331,17 @@ ngx_http_abdm_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_abdm_main_conf_t *amcf = conf;
 
+    abdm_config_t  defaults;
+
+    abdm_config_init(&defaults);
+
     /* before the merge, which hands the size to the core */
 
     ngx_conf_init_msec_value(amcf->drain, 10000);
-    ngx_conf_init_value(amcf->queue, 1024);
-    ngx_conf_init_size_value(amcf->record_max, 512 * 1024 * 1024);
-    ngx_conf_init_size_value(amcf->callback_max_body, 256 * 1024);
+    ngx_conf_init_value(amcf->queue, defaults.queue);
+    ngx_conf_init_size_value(amcf->record_max, defaults.record_max);
+    ngx_conf_init_size_value(amcf->callback_max_body,
+                             defaults.callback_max_body);
 
     return NGX_CONF_OK;
 }

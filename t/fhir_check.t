@@ -289,7 +289,7 @@ sub is_too_odd {
     my ($mutation, @path) = @_;
     return ($mutation eq 'null' && $path[-1] =~ /\A\d+\z/)
         || ($mutation =~ /\A(?:null|wrap)\z/ && $path[-1] =~ /\A(?:fullUrl|entry|resource)\z/)
-        || ($mutation eq 'wrap' && @path > 1 && $path[-2] eq 'profile');
+        || ($mutation eq 'wrap' && grep { $_ eq 'profile' } @path);
 }
 
 # Writes the sample; gives the names of the files, which say what was done.

@@ -21,6 +21,7 @@ help(FILE *to)
     fputs("usage: abdm [--store URL] [--json] COMMAND ...\n"
           "\n"
           "  transfers [N]        the newest N transfers (default 20)\n"
+          "  callbacks [N]        the newest N callbacks that nothing here answers\n"
           "  explain ID           one transfer or consent: its state, every step, which rule\n"
           "                       refused and why\n"
           "  errors [E_CODE]      every error, or one: meaning and what to do\n"
@@ -84,6 +85,21 @@ print_transfers(const json_t *report)
     json_array_foreach(list, i, t)
     {
         print_transfer(t);
+    }
+}
+
+
+static void
+print_callbacks(const json_t *report)
+{
+    size_t i;
+    json_t *c;
+
+    printf("%-24s  %-36s  bytes  path\n", "received", "request");
+    json_array_foreach(json_object_get(report, "callbacks"), i, c)
+    {
+        printf("%-24s  %-36s  %5lld  %s\n", text_of(c, "receivedAt"), text_of(c, "requestId"),
+               number_of(c, "bytes"), text_of(c, "path"));
     }
 }
 
@@ -178,8 +194,10 @@ typedef struct {
 } options_t;
 
 
+typedef abdm_err_t (*newest_fn)(abdm_admin_t *admin, int limit, char **json);
+
 static int
-transfers(const options_t *options, int argc, char **argv)
+newest(const options_t *options, int argc, char **argv, newest_fn ask, print_fn print)
 {
     char problem[ABDM_PROBLEM], *json, *end;
     long limit = 20;
@@ -196,10 +214,23 @@ transfers(const options_t *options, int argc, char **argv)
     if (abdm_failed(err)) {
         return fail(err, problem);
     }
-    err = abdm_admin_transfers(admin, (int) limit, &json);
+    err = ask(admin, (int) limit, &json);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? fail(err, err.what)
-                            : print_report(json, options->json, print_transfers);
+    return abdm_failed(err) ? fail(err, err.what) : print_report(json, options->json, print);
+}
+
+
+static int
+transfers(const options_t *options, int argc, char **argv)
+{
+    return newest(options, argc, argv, abdm_admin_transfers, print_transfers);
+}
+
+
+static int
+callbacks(const options_t *options, int argc, char **argv)
+{
+    return newest(options, argc, argv, abdm_admin_callbacks, print_callbacks);
 }
 
 
@@ -291,8 +322,9 @@ static const struct {
     const char *name;
     int (*run)(const options_t *options, int argc, char **argv);
 } commands[] = {
-    {"transfers", transfers}, {"explain", explain}, {"errors", errors},
-    {"secret-key", secret_key}, {"fhir", fhir}, {"fidelius", fidelius}, {"version", version},
+    {"transfers", transfers},   {"callbacks", callbacks}, {"explain", explain}, {"errors", errors},
+    {"secret-key", secret_key}, {"fhir", fhir},             {"fidelius", fidelius},
+    {"version", version},
 };
 
 

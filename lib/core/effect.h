@@ -37,6 +37,7 @@ typedef struct {
     abdm_ms_t deadline_at;
     abdm_ms_t created_at;
     int attempts;
+    bool poisoned; /* it was claimed too often: workers do not survive it */
     abdm_document_t *document; /* not stored: lost with the process, and then fetched again */
 } abdm_job_t;
 

@@ -1,6 +1,7 @@
 /*
- * JSON reading and writing. The reader scans the text once before jansson sees it: depth and
- * width are bounded there, so that jansson's recursion and its allocations are bounded too.
+ * JSON reading and writing. The reader scans the text once before jansson sees it: depth, width
+ * and the number of values are bounded there, and with them jansson's recursion and its memory,
+ * as "{}," of 3 bytes becomes an object of 210.
  * Rules beyond RFC 8259: no duplicate members, no NUL, nothing behind the value.
  */
 #include "core/json.h"
@@ -33,7 +34,7 @@ check_limits(const char *p, size_t len, int max_depth)
     const char *end = p + len;
     int commas[DEPTH_MAX + 1]; /* of the open object at each depth; lists are not counted */
     bool object[DEPTH_MAX + 1];
-    int depth = 0;
+    int depth = 0, values = 0;
 
     object[0] = false;
     while (p < end) {
@@ -45,6 +46,7 @@ check_limits(const char *p, size_t len, int max_depth)
         case '[':
             if (++depth > max_depth)
                 return ABDM_ERR(JSON_LIMIT, "JSON: nested too deeply");
+            values++;
             object[depth] = *p == '{';
             commas[depth] = 0;
             break;
@@ -56,12 +58,15 @@ check_limits(const char *p, size_t len, int max_depth)
         case ',':
             if (object[depth] && ++commas[depth] >= ABDM_JSON_MEMBERS)
                 return ABDM_ERR(JSON_LIMIT, "JSON: an object has too many members");
+            values++;
             break;
         case '\0':
             return ABDM_ERR(JSON, "JSON: a NUL byte");
         default:
             break;
         }
+        if (values > ABDM_JSON_VALUES)
+            return ABDM_ERR(JSON_LIMIT, "JSON: too many values");
         p++;
     }
     return ABDM_NO_ERR;

@@ -15,6 +15,7 @@ enum {
     ABDM_JSON_DEPTH = 32,     /* callbacks and small answers */
     ABDM_JSON_DEPTH_FHIR = 64,
     ABDM_JSON_MEMBERS = 1024, /* of one object */
+    ABDM_JSON_VALUES = 524288, /* of one text: commas and opened brackets */
 };
 
 /* Parses one JSON value of any type. *out is owned by the caller (json_decref) and NULL on

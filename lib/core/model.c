@@ -1,8 +1,21 @@
-/* Freeing of the model's structures, and the names of their states. */
+/* Freeing of the model's structures, and what their ids and states are called. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/model.h"
+
+
+bool
+abdm_facility_is(const char *id, abdm_str_t named)
+{
+    abdm_str_t own = abdm_str(id);
+
+    if (abdm_str_eq(own, named)) {
+        return true;
+    }
+    return named.len > 0 && own.len > named.len && abdm_str_starts(own, named)
+           && own.p[named.len] == '_';
+}
 
 
 void

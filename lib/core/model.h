@@ -12,6 +12,10 @@
 #include "core/hi_type.h"
 #include "core/time.h"
 
+/* Does `named` mean the service `id`? "IN0990001234" names "IN0990001234_1" too: both forms are
+ * seen on the wire. */
+bool abdm_facility_is(const char *id, abdm_str_t named);
+
 typedef enum {
     ABDM_CONSENT_GRANTED,
     ABDM_CONSENT_REVOKED, /* final */

@@ -62,6 +62,13 @@ buf_read(abdm_source_t *s, void *out, size_t cap, size_t *got)
 
 
 static void
+buf_rewind(abdm_source_t *s)
+{
+    ((buf_source_t *) s)->at = 0;
+}
+
+
+static void
 buf_close(abdm_source_t *s)
 {
     buf_source_t *b = (buf_source_t *) s;
@@ -80,7 +87,7 @@ abdm_source_take_buf(abdm_buf_t *b)
         abdm_buf_wipe_free(b);
         return NULL;
     }
-    s->base = (abdm_source_t){b->len, buf_read, buf_close};
+    s->base = (abdm_source_t){b->len, buf_read, buf_close, buf_rewind};
     s->bytes = *b;
     *b = (abdm_buf_t){0};
     return &s->base;
@@ -132,7 +139,7 @@ abdm_source_concat(abdm_source_t **parts, size_t n)
         free(c);
         return NULL;
     }
-    c->base = (abdm_source_t){length, concat_read, concat_close};
+    c->base = (abdm_source_t){length, concat_read, concat_close, NULL};
     c->parts = own;
     c->n = n;
     return &c->base;
@@ -203,7 +210,7 @@ abdm_source_base64(abdm_source_t *in)
         abdm_source_close(in);
         return NULL;
     }
-    b->base = (abdm_source_t){(in->length + 2) / 3 * 4, base64_read, base64_close};
+    b->base = (abdm_source_t){(in->length + 2) / 3 * 4, base64_read, base64_close, NULL};
     b->in = in;
     b->taken = 0;
     b->at = b->len = 0;

@@ -16,6 +16,7 @@ struct abdm_source_s {
     /* Gives 1..cap bytes; *got = 0 only at the end. cap is at least 1. */
     abdm_err_t (*read)(abdm_source_t *s, void *out, size_t cap, size_t *got);
     void (*close)(abdm_source_t *s); /* frees s and what it owns */
+    void (*rewind)(abdm_source_t *s); /* back to the first byte; NULL: it cannot */
 };
 
 void abdm_source_close(abdm_source_t *s); /* NULL is allowed */

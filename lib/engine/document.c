@@ -182,7 +182,7 @@ abdm_digest_new(abdm_source_t *in, abdm_digest_t **digest, abdm_source_t **out)
         free(d);
         return ABDM_ERR(CRYPTO, "MD5 is not available");
     }
-    d->source = (abdm_source_t){in->length, read_digesting, close_digesting};
+    d->source = (abdm_source_t){in->length, read_digesting, close_digesting, NULL};
     d->in = in;
     d->digest = g;
     d->left = in->length;

@@ -108,6 +108,18 @@ abdm_engine_post(abdm_engine_t *engine, abdm_work_t *work)
 }
 
 
+void
+abdm_engine_forget(abdm_engine_t *engine, abdm_task_t *task)
+{
+    if (abdm_job_is_bulk(task->job.kind)) {
+        atomic_fetch_sub(&engine->bulk, 1);
+    }
+    abdm_task_free(task);
+    atomic_fetch_sub(&engine->under_way, 1);
+    atomic_fetch_sub(&engine->open, 1);
+}
+
+
 /* A job was carried out: its flow is next. */
 static void
 on_done(abdm_task_t *task, void *ctx)
@@ -123,9 +135,7 @@ on_done(abdm_task_t *task, void *ctx)
     if (work == NULL || task->result.err.code == ABDM_E_STOPPING) {
         /* the job stays ours in the store, and is given back when this process ends */
         free(work);
-        abdm_task_free(task);
-        atomic_fetch_sub(&engine->under_way, 1);
-        atomic_fetch_sub(&engine->open, 1);
+        abdm_engine_forget(engine, task);
         return;
     }
     work->kind = ABDM_WORK_RESULT;
@@ -239,13 +249,14 @@ abdm_engine_stop(abdm_engine_t *engine, int64_t deadline_ms)
     while (abdm_engine_busy(engine) && abdm_time_monotonic() < until) {
         nap();
     }
-    ended = abdm_exec_stop(engine->exec, 1000);
-
+    /* first the thread that begins calls, then the calls, then the rest of their results */
     atomic_store(&engine->stopping, true);
     pthread_mutex_lock(&engine->lock);
     pthread_cond_signal(&engine->ready);
     pthread_mutex_unlock(&engine->lock);
     pthread_join(engine->thread, NULL);
+    ended = abdm_exec_stop(engine->exec, 1000);
+    abdm_engine_finish(engine);
     if (ended) {
         destroy(engine);
     }

@@ -19,14 +19,22 @@
 
 enum {
     WORKERS = 2,
+    LOOKERS = 4, /* look the names of pushes up, which may take as long as somebody likes */
     KEY_PAIRS = 64, /* made ahead of need while a work thread is idle */
     GATEWAY_MS = 30 * 1000,
     GATEWAY_ANSWER_MAX = 64 * 1024,
     LIST_MS = 30 * 1000,
     LIST_MAX = 4 * 1024 * 1024,
     IDLE_MS = 30 * 1000,
+    PUSH_IDLE_MS = 60 * 1000, /* a requester may open a large page before it answers */
     TRANSFER_MS = 2 * 60 * 60 * 1000 - 60 * 1000
 };
+
+/* Tasks that wait for a thread. */
+typedef struct {
+    abdm_task_t *first, *last;
+    pthread_cond_t ready;
+} queue_t;
 
 struct abdm_exec_s {
     const abdm_engine_config_t *config;
@@ -36,15 +44,14 @@ struct abdm_exec_s {
     void (*done)(abdm_task_t *task, void *ctx);
     void *ctx;
 
-    pthread_t thread[WORKERS];
+    pthread_t thread[WORKERS + LOOKERS];
     size_t n_threads;
     pthread_mutex_t lock;
-    pthread_cond_t ready;
-    abdm_task_t *first, *last; /* tasks with work to be done */
-    bool stopping;
+    queue_t work, pushes; /* under lock */
+    bool stopping;        /* under lock */
 };
 
-static void work_on(abdm_exec_t *exec, abdm_task_t *task);
+static void queue_task(abdm_exec_t *exec, queue_t *queue, abdm_task_t *task);
 
 
 void
@@ -76,6 +83,18 @@ facility_of(const abdm_engine_config_t *config, const char *hip_id)
         }
     }
     return NULL;
+}
+
+
+static bool
+is_stopping(abdm_exec_t *exec)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&exec->lock);
+    stopping = exec->stopping;
+    pthread_mutex_unlock(&exec->lock);
+    return stopping;
 }
 
 
@@ -163,7 +182,7 @@ on_answer(abdm_call_t *call)
 
     task->result.status = call->status;
     task->retry_after = call->retry_after;
-    work_on(task->exec, task);
+    queue_task(task->exec, &task->exec->work, task);
 }
 
 
@@ -285,8 +304,17 @@ finish_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool 
         }
         return err;
     }
-    *final = true; /* the bytes will not become better */
-    return abdm_task_make_document(task, facility);
+    err = abdm_task_make_document(task, facility);
+    switch (err.code) { /* trouble of ours may pass, the bytes will not become better */
+    case ABDM_E_MEMORY:
+    case ABDM_E_SYSTEM:
+    case ABDM_E_CRYPTO:
+    case ABDM_E_SPOOL_LOST:
+        break;
+    default:
+        *final = true;
+    }
+    return err;
 }
 
 
@@ -306,12 +334,21 @@ on_push_answer(abdm_call_t *call)
         err = final ? ABDM_ERR(PUSH_REFUSED, "status of the requester's server")
                     : ABDM_ERR(PUSH_FAILED, "status of the requester's server");
     }
+    final |= err.code == ABDM_E_PUSH_ADDRESS;
     if (abdm_failed(err)) {
         abdm_log_err(&task->exec->config->log, ABDM_LOG_WARN, err,
                      "push transfer=%s page=%d status=%d", task->job.subject, task->job.arg,
                      status);
     }
     report(task, err, final);
+}
+
+
+/* The guard where the dialling is: whatever looked the name up, and whenever. */
+static abdm_err_t
+judge_address(const struct sockaddr *addr, const void *ctx)
+{
+    return abdm_push_check_addr(addr, ctx);
 }
 
 
@@ -329,6 +366,8 @@ start_push(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *f
     err = abdm_push_pin(task, exec->config->push_allow);
     *final = err.code == ABDM_E_PUSH_ADDRESS || err.code == ABDM_E_PUSH_URL;
     ABDM_TRY(err);
+    call->dial = judge_address;
+    call->dial_ctx = exec->config->push_allow;
     ABDM_TRY(abdm_push_body(task, facility, exec->pairs));
     call->url = strdup(task->transfer.push_url);
     if (call->url == NULL) {
@@ -338,9 +377,12 @@ start_push(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *f
     ABDM_TRY(abdm_call_header(call, "Accept", "application/json"));
     ABDM_TRY(abdm_call_header(call, "Expect", ""));
     call->total_ms = TRANSFER_MS;
-    call->idle_ms = IDLE_MS;
+    call->idle_ms = PUSH_IDLE_MS;
     call->answer_max = GATEWAY_ANSWER_MAX;
     call->done = on_push_answer;
+    if (is_stopping(exec)) { /* the look-up took longer than the process had */
+        return ABDM_ERR(STOPPING, "push not begun");
+    }
     abdm_http_submit(exec->http, call);
     return ABDM_NO_ERR;
 }
@@ -404,71 +446,88 @@ finish(abdm_exec_t *exec, abdm_task_t *task)
 
 
 static void
-work_on(abdm_exec_t *exec, abdm_task_t *task)
+queue_task(abdm_exec_t *exec, queue_t *queue, abdm_task_t *task)
 {
     task->next = NULL;
     pthread_mutex_lock(&exec->lock);
-    if (exec->last != NULL) {
-        exec->last->next = task;
+    if (queue->last != NULL) {
+        queue->last->next = task;
     } else {
-        exec->first = task;
+        queue->first = task;
     }
-    exec->last = task;
-    pthread_cond_signal(&exec->ready);
+    queue->last = task;
+    pthread_cond_signal(&queue->ready);
     pthread_mutex_unlock(&exec->lock);
 }
 
 
+/* Under the lock. */
 static abdm_task_t *
-next_task(abdm_exec_t *exec, bool *stopping)
+take_task(queue_t *queue)
 {
+    abdm_task_t *task = queue->first;
+
+    if (task != NULL) {
+        queue->first = task->next;
+        if (queue->first == NULL) {
+            queue->last = NULL;
+        }
+    }
+    return task;
+}
+
+
+/* The next task, or NULL when the executor stops. An idle work thread makes key pairs. */
+static abdm_task_t *
+next_task(abdm_exec_t *exec, queue_t *queue)
+{
+    size_t made = queue == &exec->work;
     abdm_task_t *task;
-    size_t made = 1;
 
     pthread_mutex_lock(&exec->lock);
-    while (exec->first == NULL && !exec->stopping) {
-        if (made > 0) { /* idle: make a key pair, then look again */
+    while (queue->first == NULL && !exec->stopping) {
+        if (made > 0) { /* one, and look again */
             pthread_mutex_unlock(&exec->lock);
             if (abdm_failed(abdm_key_pool_refill(exec->pairs, 1, &made))) {
                 made = 0;
             }
             pthread_mutex_lock(&exec->lock);
         } else {
-            pthread_cond_wait(&exec->ready, &exec->lock);
-            made = 1;
+            pthread_cond_wait(&queue->ready, &exec->lock);
+            made = queue == &exec->work;
         }
     }
-    task = exec->first;
-    if (task != NULL) {
-        exec->first = task->next;
-        if (exec->first == NULL) {
-            exec->last = NULL;
-        }
-    }
-    *stopping = exec->stopping;
+    task = exec->stopping ? NULL : take_task(queue);
     pthread_mutex_unlock(&exec->lock);
     return task;
 }
 
 
 static void *
-run(void *arg)
+run_work(void *arg)
 {
     abdm_exec_t *exec = arg;
     abdm_task_t *task;
-    bool stopping;
 
-    while ((task = next_task(exec, &stopping)) != NULL || !stopping) {
-        if (task == NULL) {
-            continue;
-        }
-        if (stopping) {
-            report(task, ABDM_ERR(STOPPING, "not begun"), false);
-        } else if (task->call.done == NULL) {
+    while ((task = next_task(exec, &exec->work)) != NULL) {
+        if (task->call.done == NULL) {
             start(exec, task);
         } else {
             finish(exec, task);
         }
+    }
+    return NULL;
+}
+
+
+static void *
+run_pushes(void *arg)
+{
+    abdm_exec_t *exec = arg;
+    abdm_task_t *task;
+
+    while ((task = next_task(exec, &exec->pushes)) != NULL) {
+        start(exec, task);
     }
     return NULL;
 }
@@ -482,112 +541,15 @@ abdm_exec_run(abdm_exec_t *exec, abdm_task_t *task)
     if (task->job.kind == ABDM_JOB_GATEWAY) {
         start(exec, task);
     } else {
-        work_on(exec, task);
+        queue_task(exec, task->job.kind == ABDM_JOB_PUSH ? &exec->pushes : &exec->work, task);
     }
-}
-
-
-/* --- the gateway's keys --- */
-
-typedef struct {
-    abdm_call_t call; /* first */
-    abdm_exec_t *exec;
-    abdm_keys_fn done;
-    void *ctx;
-    uint64_t session;
-    size_t source; /* which of config->jwks_url */
-} key_fetch_t;
-
-static abdm_err_t send_key_fetch(key_fetch_t *fetch);
-
-
-static void
-end_key_fetch(key_fetch_t *fetch, char *json, abdm_err_t err)
-{
-    fetch->done(json, err, fetch->ctx);
-    abdm_call_clear(&fetch->call);
-    free(fetch);
-}
-
-
-static void
-on_keys(abdm_call_t *call)
-{
-    key_fetch_t *fetch = (key_fetch_t *) call;
-    const abdm_engine_config_t *config = fetch->exec->config;
-    abdm_err_t err = call->err;
-
-    if (!abdm_failed(err) && call->status / 100 != 2) {
-        if (call->status == 401) {
-            abdm_session_drop(fetch->exec->session, fetch->session);
-        }
-        err = ABDM_ERR(HTTP_STATUS, "key set");
-    }
-    if (!abdm_failed(err)) {
-        char *json = abdm_buf_take(&call->answer);
-
-        end_key_fetch(fetch, json, json == NULL ? ABDM_ERR(JWKS, "empty answer") : ABDM_NO_ERR);
-        return;
-    }
-    abdm_log_err(&config->log, ABDM_LOG_WARN, err, "keys url=%s status=%d",
-                 config->jwks_url[fetch->source], call->status);
-    if (err.code != ABDM_E_STOPPING && fetch->source == 0 && config->jwks_url[1] != NULL) {
-        fetch->source = 1;
-        abdm_call_clear(call);
-        err = send_key_fetch(fetch);
-        if (!abdm_failed(err)) {
-            return;
-        }
-    }
-    end_key_fetch(fetch, NULL, err);
-}
-
-
-static abdm_err_t
-send_key_fetch(key_fetch_t *fetch)
-{
-    const abdm_engine_config_t *config = fetch->exec->config;
-    const char *url = config->jwks_url[fetch->source];
-    abdm_call_t *call = &fetch->call;
-    char *copy = strdup(url);
-
-    memset(call, 0, sizeof(*call));
-    if (copy == NULL) {
-        return ABDM_ERR(MEMORY, "key set");
-    }
-    call->url = copy;
-    call->total_ms = GATEWAY_MS;
-    call->idle_ms = GATEWAY_MS;
-    call->answer_max = GATEWAY_ANSWER_MAX;
-    call->done = on_keys;
-    /* the gateway's own key set wants a session; others must not see one */
-    if (abdm_str_starts(abdm_str(url), abdm_str(config->gateway_url))
-        && strstr(url, ABDM_PATH_CERTS) != NULL) {
-        abdm_session_submit(fetch->exec->session, call, NULL, NULL, &fetch->session);
-    } else {
-        abdm_http_submit(fetch->exec->http, call);
-    }
-    return ABDM_NO_ERR;
 }
 
 
 abdm_err_t
 abdm_exec_fetch_keys(abdm_exec_t *exec, abdm_keys_fn done, void *ctx)
 {
-    key_fetch_t *fetch = calloc(1, sizeof(*fetch));
-    abdm_err_t err;
-
-    if (fetch == NULL) {
-        return ABDM_ERR(MEMORY, "key set");
-    }
-    fetch->exec = exec;
-    fetch->done = done;
-    fetch->ctx = ctx;
-    err = send_key_fetch(fetch);
-    if (abdm_failed(err)) {
-        free(fetch);
-    }
-    return err;
+    return abdm_key_fetch(exec->config, exec->http, exec->session, done, ctx);
 }
 
 
@@ -608,15 +570,18 @@ abdm_exec_start(const abdm_engine_config_t *config, void (*done)(abdm_task_t *, 
     exec->done = done;
     exec->ctx = ctx;
     pthread_mutex_init(&exec->lock, NULL);
-    pthread_cond_init(&exec->ready, NULL);
+    pthread_cond_init(&exec->work.ready, NULL);
+    pthread_cond_init(&exec->pushes.ready, NULL);
     exec->pairs = abdm_key_pool_new(KEY_PAIRS);
     err = exec->pairs == NULL ? ABDM_ERR(MEMORY, "key pool")
                               : abdm_http_start(config->trust, &exec->http);
     if (!abdm_failed(err)) {
         err = abdm_session_new(config, exec->http, &exec->session);
     }
-    while (!abdm_failed(err) && exec->n_threads < WORKERS) {
-        if (pthread_create(&exec->thread[exec->n_threads], NULL, run, exec) != 0) {
+    while (!abdm_failed(err) && exec->n_threads < WORKERS + LOOKERS) {
+        if (pthread_create(&exec->thread[exec->n_threads], NULL,
+                           exec->n_threads < WORKERS ? run_work : run_pushes, exec)
+            != 0) {
             err = ABDM_ERR(SYSTEM, "work thread");
         } else {
             exec->n_threads++;
@@ -631,6 +596,24 @@ abdm_exec_start(const abdm_engine_config_t *config, void (*done)(abdm_task_t *, 
 }
 
 
+/* Tells what never began, or was aborted and waits for a thread that is gone. */
+static void
+give_up(abdm_exec_t *exec, queue_t *queue)
+{
+    abdm_task_t *task;
+
+    for (;;) {
+        pthread_mutex_lock(&exec->lock);
+        task = take_task(queue);
+        pthread_mutex_unlock(&exec->lock);
+        if (task == NULL) {
+            return;
+        }
+        report(task, ABDM_ERR(STOPPING, "call aborted"), false);
+    }
+}
+
+
 bool
 abdm_exec_stop(abdm_exec_t *exec, int64_t deadline_ms)
 {
@@ -639,7 +622,8 @@ abdm_exec_stop(abdm_exec_t *exec, int64_t deadline_ms)
 
     pthread_mutex_lock(&exec->lock);
     exec->stopping = true;
-    pthread_cond_broadcast(&exec->ready);
+    pthread_cond_broadcast(&exec->work.ready);
+    pthread_cond_broadcast(&exec->pushes.ready);
     pthread_mutex_unlock(&exec->lock);
 
     clock_gettime(CLOCK_REALTIME, &until);
@@ -655,19 +639,17 @@ abdm_exec_stop(abdm_exec_t *exec, int64_t deadline_ms)
             all = false;
         }
     }
-    abdm_http_stop(exec->http); /* aborted calls queue for work threads that are gone: */
-    while (exec->first != NULL) {
-        abdm_task_t *task = exec->first;
-
-        exec->first = task->next;
-        report(task, ABDM_ERR(STOPPING, "call aborted"), false);
-    }
+    abdm_http_stop(exec->http);
+    give_up(exec, &exec->work);
+    give_up(exec, &exec->pushes);
     if (!all) {
         return false;
     }
+    abdm_http_free(exec->http);
     abdm_session_free(exec->session);
     abdm_key_pool_free(exec->pairs);
-    pthread_cond_destroy(&exec->ready);
+    pthread_cond_destroy(&exec->work.ready);
+    pthread_cond_destroy(&exec->pushes.ready);
     pthread_mutex_destroy(&exec->lock);
     free(exec);
     return true;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "core/buf.h"
 #include "engine/http.h"
@@ -14,6 +15,7 @@ enum {
     CONNECT_MS = 5000,
     POLL_MS = 1000,
     UPLOAD_BUFFER = 256 * 1024,
+    SPEED_LEAST = 1024, /* bytes a second, over a call's idle_ms */
     IDLE_CONNECTION_S = 50 /* below the idle limits of gateways in front of us */
 };
 
@@ -108,6 +110,35 @@ on_send(char *out, size_t size, size_t n, void *ctx)
 
     call->err = call->body->read(call->body, out, size * n, &got);
     return abdm_failed(call->err) ? CURL_READFUNC_ABORT : got;
+}
+
+
+/* A kept connection was closed by the peer just then: curl starts again on a new one. Not with
+ * a call of which the peer may have taken note under its REQUEST-ID. */
+static int
+on_seek(void *ctx, curl_off_t offset, int origin)
+{
+    abdm_call_t *call = ctx;
+
+    if (call->once || offset != 0 || origin != SEEK_SET || call->body->rewind == NULL) {
+        return CURL_SEEKFUNC_FAIL;
+    }
+    call->body->rewind(call->body);
+    return CURL_SEEKFUNC_OK;
+}
+
+
+static curl_socket_t
+on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    abdm_call_t *call = ctx;
+
+    (void) purpose;
+    call->err = call->dial(&address->addr, call->dial_ctx);
+    if (abdm_failed(call->err)) {
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 
@@ -209,11 +240,12 @@ set_options(abdm_http_t *http, abdm_call_t *call, struct curl_slist **pinned)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* else a name look-up that hangs holds up this thread */
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_MAXAGE_CONN, (long) IDLE_CONNECTION_S);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long) CONNECT_MS);
     SET(CURLOPT_TIMEOUT_MS, (long) call->total_ms);
-    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long) SPEED_LEAST);
     SET(CURLOPT_LOW_SPEED_TIME, (long) ((call->idle_ms + 999) / 1000));
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
@@ -231,6 +263,10 @@ set_options(abdm_http_t *http, abdm_call_t *call, struct curl_slist **pinned)
     if (call->unix_socket != NULL) {
         SET(CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
     }
+    if (call->dial != NULL) {
+        SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+        SET(CURLOPT_OPENSOCKETDATA, call);
+    }
     if (call->resolve != NULL) {
         *pinned = curl_slist_append(NULL, call->resolve);
         if (*pinned == NULL) {
@@ -243,9 +279,13 @@ set_options(abdm_http_t *http, abdm_call_t *call, struct curl_slist **pinned)
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->body->length);
         SET(CURLOPT_READFUNCTION, on_send);
         SET(CURLOPT_READDATA, call);
+        SET(CURLOPT_SEEKFUNCTION, on_seek);
+        SET(CURLOPT_SEEKDATA, call);
         if (call->body->length > UPLOAD_BUFFER) {
             SET(CURLOPT_UPLOAD_BUFFERSIZE, (long) UPLOAD_BUFFER);
         }
+    } else if (call->once) {
+        SET(CURLOPT_FRESH_CONNECT, 1L); /* on a kept one curl repeats what has no body */
     }
 #undef SET
     return rc;
@@ -395,6 +435,11 @@ abdm_http_start(X509_STORE *trust, abdm_http_t **out)
         free(http);
         return ABDM_ERR(MEMORY, "curl_global_init");
     }
+    if (strstr(curl_version_info(CURLVERSION_NOW)->ssl_version, "OpenSSL/3") == NULL) {
+        curl_global_cleanup();
+        free(http);
+        return ABDM_ERR(TLS, "libcurl is not built with OpenSSL 3: install libcurl4");
+    }
     http->trust = trust;
     http->multi = curl_multi_init();
     pthread_mutex_init(&http->lock, NULL);
@@ -428,12 +473,20 @@ abdm_http_submit(abdm_http_t *http, abdm_call_t *call)
 void
 abdm_http_stop(abdm_http_t *http)
 {
+    if (http != NULL) {
+        atomic_store(&http->stopping, true);
+        curl_multi_wakeup(http->multi);
+        pthread_join(http->thread, NULL);
+    }
+}
+
+
+void
+abdm_http_free(abdm_http_t *http)
+{
     if (http == NULL) {
         return;
     }
-    atomic_store(&http->stopping, true);
-    curl_multi_wakeup(http->multi);
-    pthread_join(http->thread, NULL);
     while (http->n_spare > 0) {
         curl_easy_cleanup(http->spare[--http->n_spare]);
     }

@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 
 #include "core/source.h"
 #include "engine/spool.h"
@@ -25,7 +26,11 @@ struct abdm_call_s {
     char *resolve;     /* CURLOPT_RESOLVE: dial these addresses and no other */
     struct curl_slist *headers;
     abdm_source_t *body; /* NULL: GET, else POST */
+    /* Judges each address before it is dialled, whoever looked it up; NULL: any. */
+    abdm_err_t (*dial)(const struct sockaddr *addr, const void *ctx);
+    const void *dial_ctx;
     bool plain_allowed;  /* http:// may be used: calls to the HMIS */
+    bool once;           /* carries a REQUEST-ID: curl may not send it again on its own */
     int64_t total_ms;
     int64_t idle_ms; /* longest silence */
 
@@ -63,7 +68,8 @@ abdm_err_t abdm_http_start(X509_STORE *trust, abdm_http_t **out);
 /* From any thread. `done` always follows. */
 void abdm_http_submit(abdm_http_t *http, abdm_call_t *call);
 
-/* Aborts what is under way (E_STOPPING), ends the thread, frees. */
+/* Aborts what is under way (E_STOPPING) and ends the thread. Calls submitted later never end. */
 void abdm_http_stop(abdm_http_t *http);
+void abdm_http_free(abdm_http_t *http); /* after _stop; NULL is allowed */
 
 #endif

@@ -7,7 +7,8 @@
 #include "engine/task.h"
 
 enum {
-    ABDM_UNDER_WAY_MAX = ABDM_HTTP_CONNECTIONS, /* jobs claimed by one process */
+    ABDM_UNDER_WAY_MAX = 256, /* jobs claimed by one process; of these... */
+    ABDM_BULK_MAX = 96,       /* ...records listed, fetched and pushed: fewer than connections */
     ABDM_BATCH_MAX = 256
 };
 
@@ -66,18 +67,19 @@ struct abdm_engine_s {
     abdm_work_list_t orphans; /* claimed in this transaction */
     abdm_job_t *fresh;      /* jobs of this transaction, to be begun after its commit */
     size_t n_fresh, cap_fresh;
-    atomic_size_t under_way;
+    atomic_size_t under_way, bulk; /* jobs claimed, and those of them that move records */
     bool backlog;           /* due jobs were left in the store */
     abdm_ms_t next_due;     /* of the store, 0: none known */
-    abdm_ms_t next_tick, next_heartbeat, next_sweep;
+    abdm_ms_t next_tick, next_heartbeat, next_sweep; /* monotonic */
+    bool replacing; /* the job whose flow runs leaves its place to those that follow it */
 
     /* keys.c */
     abdm_ms_t keys_fetched_at; /* of the set told last */
-    abdm_ms_t keys_check_at;
-    abdm_ms_t keys_wait_until; /* another process is fetching */
+    abdm_ms_t keys_check_at;   /* monotonic */
+    abdm_ms_t keys_wait_until; /* monotonic: another process is fetching */
     bool keys_wanted;
-    bool keys_fetching;
-    bool keys_begun; /* the fetch is on its way */
+    abdm_ms_t keys_wanted_at; /* a set fetched before does not answer */
+    enum { ABDM_KEYS_IDLE, ABDM_KEYS_CLAIMED, ABDM_KEYS_FETCHING } keys_state;
 
     /* figures */
     atomic_uint_fast64_t accepted, repeated, refused, events, calls, calls_failed, commits;
@@ -85,9 +87,28 @@ struct abdm_engine_s {
 
 void abdm_engine_tell(abdm_engine_t *engine, abdm_news_t *news); /* takes; NULL is nothing */
 void abdm_engine_post(abdm_engine_t *engine, abdm_work_t *work);
+void abdm_engine_forget(abdm_engine_t *engine, abdm_task_t *task); /* frees, uncounts */
 
 /* loop.c */
 void *abdm_engine_loop(void *engine);
+/* After that thread and all calls have ended: what came last, then all claims are given back. */
+void abdm_engine_finish(abdm_engine_t *engine);
+
+/* jobs.c */
+bool abdm_job_is_bulk(abdm_job_kind_t kind);
+/* May jobs be claimed, of the kind that moves records or of the quick one? Answers to the gateway
+ * never wait behind somebody's slow server. */
+bool abdm_engine_has_room(const abdm_engine_t *engine, bool bulk);
+void abdm_engine_due_at(abdm_engine_t *engine, abdm_ms_t due); /* the store has work for then */
+abdm_err_t abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t now);
+abdm_err_t abdm_engine_claim_due(abdm_engine_t *engine, abdm_ms_t now);
+/* After the commit: what was written down as ours begins, unless the process ends. */
+void abdm_engine_begin_jobs(abdm_engine_t *engine);
+
+/* work.c */
+/* An error is one of the transaction as a whole; what concerns the work alone is in work->err. */
+abdm_err_t abdm_engine_do(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now);
+abdm_err_t abdm_engine_report(abdm_engine_t *engine, abdm_work_t *work); /* of an ASK */
 
 /* keys.c: what is to be done about keys now; inside the loop's transaction. */
 abdm_err_t abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now);

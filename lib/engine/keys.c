@@ -47,17 +47,19 @@ abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now)
 {
     const char *url = engine->config.jwks_url[0];
     abdm_stored_keys_t stored = {0};
-    bool due, mine = false;
-    bool none;
+    abdm_ms_t tick = abdm_time_monotonic();
+    bool due, newer, none, mine = false;
     abdm_err_t err;
 
-    if (engine->keys_fetching || (!engine->keys_wanted && now < engine->keys_check_at)) {
+    if (engine->keys_state != ABDM_KEYS_IDLE
+        || (!engine->keys_wanted && tick < engine->keys_check_at)) {
         return ABDM_NO_ERR;
     }
-    engine->keys_check_at = now + CHECK;
+    engine->keys_check_at = tick + CHECK;
     ABDM_TRY(abdm_store_keys_get(engine->store, url, &stored));
 
-    if (stored.json != NULL && stored.fetched_at > engine->keys_fetched_at) {
+    newer = stored.json != NULL && stored.fetched_at > engine->keys_fetched_at;
+    if (newer && (!engine->keys_wanted || stored.fetched_at >= engine->keys_wanted_at)) {
         tell(engine, &stored, true);
         engine->keys_wait_until = 0;
         free(stored.json);
@@ -74,17 +76,17 @@ abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now)
         }
     }
     if (mine) {
-        engine->keys_fetching = true;
+        engine->keys_state = ABDM_KEYS_CLAIMED;
     } else if (engine->keys_wanted && engine->keys_wait_until == 0
                && stored.tried_at > now - WAIT_OTHER && stored.tried_at > stored.fetched_at
                && !stored.failed) {
-        engine->keys_wait_until = now + WAIT_OTHER; /* another process is at it */
-    } else if (engine->keys_wanted && now >= engine->keys_wait_until) {
-        tell(engine, &stored, false);
+        engine->keys_wait_until = tick + WAIT_OTHER; /* another process is at it */
+    } else if (engine->keys_wanted && tick >= engine->keys_wait_until) {
+        tell(engine, &stored, newer);
         engine->keys_wait_until = 0;
     }
     if (engine->keys_wait_until != 0) {
-        engine->keys_check_at = now + WAIT_STEP;
+        engine->keys_check_at = tick + WAIT_STEP;
     }
     free(stored.json);
     return err;
@@ -112,7 +114,10 @@ on_fetched(char *json, abdm_err_t err, void *ctx)
 void
 abdm_engine_keys_begin(abdm_engine_t *engine)
 {
-    abdm_err_t err = abdm_exec_fetch_keys(engine->exec, on_fetched, engine);
+    abdm_err_t err;
+
+    engine->keys_state = ABDM_KEYS_FETCHING;
+    err = abdm_exec_fetch_keys(engine->exec, on_fetched, engine);
 
     if (abdm_failed(err)) {
         abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "keys");
@@ -129,7 +134,7 @@ abdm_engine_keys_came(abdm_engine_t *engine, const char *json, abdm_ms_t now)
     abdm_jwks_t *set = NULL;
     abdm_err_t err;
 
-    engine->keys_fetching = false;
+    engine->keys_state = ABDM_KEYS_IDLE;
     if (json != NULL) {
         err = abdm_jwks_parse(json, strlen(json), &set);
         if (abdm_failed(err)) {

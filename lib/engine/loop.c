@@ -9,19 +9,13 @@
 #include <unistd.h>
 
 #include "core/fault.h"
-#include "core/id.h"
 #include "engine/internal.h"
 
 enum {
     TICK = 500, /* look for due, orphaned and expired work */
     HEARTBEAT = ABDM_LEASE_MS / 3,
     SWEEP = 60 * 1000,
-    STORE_PAUSE = 200, /* after a transaction that failed */
-    FLOW_PAUSE = 5000, /* after a flow that could not decide */
-    BACKOFF_FIRST = 500,
-    BACKOFF_MOST = 5 * 60 * 1000,
-    NONSENSE_ATTEMPTS = 3,
-    REPORT_TRANSFERS = 100
+    STORE_PAUSE = 200 /* after a transaction that failed */
 };
 
 
@@ -29,401 +23,23 @@ static void
 close_work(abdm_engine_t *engine, abdm_work_t *work)
 {
     if (work->kind == ABDM_WORK_RESULT) {
-        atomic_fetch_sub(&engine->under_way, 1);
-        atomic_fetch_sub(&engine->open, 1); /* the job's own, beside that of the work */
+        abdm_engine_forget(engine, work->task);
+        work->task = NULL;
     }
     abdm_work_free(work);
     atomic_fetch_sub(&engine->open, 1);
 }
 
 
-/* --- jobs --- */
-
-/* A job of this transaction, begun once it is committed. Takes the job. */
-static abdm_err_t
-keep_fresh(abdm_engine_t *engine, abdm_job_t *job)
-{
-    if (engine->n_fresh == engine->cap_fresh) {
-        size_t cap = engine->cap_fresh == 0 ? 64 : engine->cap_fresh * 2;
-        abdm_job_t *more = realloc(engine->fresh, cap * sizeof(*more));
-
-        if (more == NULL) {
-            return ABDM_ERR(MEMORY, "jobs");
-        }
-        engine->fresh = more;
-        engine->cap_fresh = cap;
-    }
-    engine->fresh[engine->n_fresh++] = *job;
-    memset(job, 0, sizeof(*job));
-    return ABDM_NO_ERR;
-}
-
-
-static bool
-has_room(const abdm_engine_t *engine)
-{
-    return !atomic_load(&engine->draining)
-           && atomic_load(&engine->under_way) + engine->n_fresh < ABDM_UNDER_WAY_MAX;
-}
-
-
-/* Each attempt of a call to the gateway has an id of its own, remembered before it is sent. */
-static abdm_err_t
-stamp(abdm_engine_t *engine, abdm_job_t *job, abdm_ms_t now)
-{
-    char id[ABDM_UUID_TEXT];
-
-    if (job->kind != ABDM_JOB_GATEWAY) {
-        return ABDM_NO_ERR;
-    }
-    ABDM_TRY(abdm_uuid4(id));
-    free(job->request_id);
-    job->request_id = strdup(id);
-    if (job->request_id == NULL) {
-        return ABDM_ERR(MEMORY, "REQUEST-ID");
-    }
-    return abdm_store_sent(engine->store, job, now);
-}
-
-
-static void
-remember_due(abdm_engine_t *engine, abdm_ms_t due)
-{
-    if (engine->next_due == 0 || due < engine->next_due) {
-        engine->next_due = due;
-    }
-}
-
-
-static abdm_err_t
-add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t now)
-{
-    for (size_t i = 0; i < effects->n; i++) {
-        abdm_job_t *job = &effects->item[i].u.job;
-        bool mine;
-
-        if (effects->item[i].kind != ABDM_EFFECT_JOB) {
-            continue;
-        }
-        mine = job->due_at <= now && has_room(engine);
-        ABDM_TRY(abdm_store_job_add(engine->store, job, mine ? engine->owner : NULL));
-        if (mine) {
-            ABDM_TRY(stamp(engine, job, now));
-            ABDM_TRY(keep_fresh(engine, job));
-        } else {
-            engine->backlog |= job->due_at <= now;
-            remember_due(engine, job->due_at);
-        }
-    }
-    return ABDM_NO_ERR;
-}
-
-
-static abdm_err_t
-claim_due(abdm_engine_t *engine, abdm_ms_t now)
-{
-    abdm_job_t jobs[32];
-    size_t n = 0, poisoned = 0;
-    abdm_err_t err = ABDM_NO_ERR;
-
-    while (has_room(engine)) {
-        ABDM_TRY(abdm_store_job_claim(engine->store, engine->owner, now,
-                                      sizeof(jobs) / sizeof(jobs[0]), jobs, &n, &poisoned));
-        for (size_t i = 0; i < n; i++) {
-            if (!abdm_failed(err)) {
-                err = stamp(engine, &jobs[i], now);
-            }
-            if (!abdm_failed(err)) {
-                err = keep_fresh(engine, &jobs[i]);
-            }
-            abdm_job_clear(&jobs[i]);
-        }
-        ABDM_TRY(err);
-        if (poisoned > 0) {
-            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, ABDM_ERR(POISON, "jobs"), "n=%zu",
-                         poisoned);
-        }
-        if (n + poisoned == 0) {
-            break;
-        }
-    }
-    engine->backlog = !has_room(engine);
-    return abdm_store_job_next_due(engine->store, &engine->next_due);
-}
-
-
-/* Loads what the task must know of its transfer. */
-static abdm_err_t
-brief(abdm_engine_t *engine, abdm_task_t *task)
-{
-    const abdm_view_t *view = abdm_store_view(engine->store);
-    const abdm_job_t *job = &task->job;
-    abdm_consent_t consent = {0};
-    abdm_err_t err;
-    int context = job->arg;
-
-    if (job->kind == ABDM_JOB_GATEWAY || job->kind == ABDM_JOB_EVENT) {
-        return ABDM_NO_ERR;
-    }
-    ABDM_TRY(view->transfer(view, job->hip_id, job->subject, &task->transfer));
-    if (job->kind != ABDM_JOB_RECORDS) {
-        ABDM_TRY(view->page(view, &task->transfer, job->arg, &task->page));
-        context = task->page.context;
-    }
-    ABDM_TRY(view->context(view, &task->transfer, context, &task->context));
-    err = view->consent(view, job->hip_id, task->transfer.consent_id, &consent);
-    if (!abdm_failed(err)) {
-        task->patient_id = consent.patient_id;
-        consent.patient_id = NULL;
-        abdm_consent_clear(&consent);
-    }
-    return err.code == ABDM_E_NOT_FOUND ? ABDM_NO_ERR : err;
-}
-
-
-/* After the commit: what was written down as ours begins. */
-static void
-begin_jobs(abdm_engine_t *engine)
-{
-    for (size_t i = 0; i < engine->n_fresh; i++) {
-        abdm_task_t *task = calloc(1, sizeof(*task));
-        abdm_err_t err;
-
-        if (task == NULL) {
-            abdm_job_clear(&engine->fresh[i]); /* ours until this process ends */
-            continue;
-        }
-        task->job = engine->fresh[i];
-        atomic_fetch_add(&engine->under_way, 1);
-        atomic_fetch_add(&engine->open, 1);
-        err = brief(engine, task);
-        if (task->job.kind == ABDM_JOB_EVENT || abdm_failed(err)) {
-            abdm_work_t *work = calloc(1, sizeof(*work));
-
-            task->result.err = err;
-            task->result.final = err.code == ABDM_E_NOT_FOUND;
-            if (work == NULL) {
-                abdm_task_free(task);
-                atomic_fetch_sub(&engine->under_way, 1);
-                atomic_fetch_sub(&engine->open, 1);
-                continue;
-            }
-            work->kind = ABDM_WORK_RESULT;
-            work->task = task;
-            abdm_engine_post(engine, work);
-        } else {
-            abdm_exec_run(engine->exec, task);
-        }
-    }
-    engine->n_fresh = 0;
-}
-
-
-/* --- flows --- */
-
-static abdm_err_t
-run_flow(abdm_engine_t *engine, const abdm_event_t *ev)
-{
-    const abdm_flow_t *flow = engine->config.find_flow(ev->name);
-    abdm_flow_ctx_t ctx = {
-        .view = abdm_store_view(engine->store),
-        .push_allow = engine->config.push_allow,
-    };
-    abdm_effects_t effects = {0};
-    abdm_err_t err;
-
-    if (flow == NULL) {
-        return ABDM_ERR(INTERNAL, "event without a flow");
-    }
-    err = flow->run(&ctx, ev, &effects);
-    if (!abdm_failed(err)) {
-        err = abdm_store_apply(engine->store, &effects, ev->now);
-    }
-    if (!abdm_failed(err)) {
-        err = add_jobs(engine, &effects, ev->now);
-    }
-    abdm_effects_clear(&effects);
-    atomic_fetch_add(&engine->events, 1);
-    return err;
-}
-
-
-static abdm_err_t
-make_durable(abdm_engine_t *engine, abdm_work_t *work)
-{
-    abdm_err_t err = abdm_store_inbox_add(engine->store, &work->callback, engine->owner,
-                                          &work->callback.id);
-
-    work->finished = abdm_failed(err) || work->callback.id == 0 || work->callback.event == NULL;
-    return err;
-}
-
-
-static abdm_err_t
-run_callback(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
-{
-    const abdm_callback_t *cb = &work->callback;
-    abdm_event_t ev = {
-        .name = cb->event,
-        .hip_id = cb->hip_id,
-        .subject = "",
-        .request_id = cb->request_id,
-        .body = cb->body,
-        .body_len = cb->body_len,
-        .at = cb->received_at,
-        .now = now,
-    };
-
-    ABDM_TRY(run_flow(engine, &ev));
-    return abdm_store_inbox_done(engine->store, cb->id);
-}
-
-
-static abdm_ms_t
-backoff(const abdm_job_t *job, int retry_after)
-{
-    abdm_ms_t wait = BACKOFF_FIRST;
-    unsigned random = 0;
-
-    for (int i = 0; i < job->attempts && wait < BACKOFF_MOST; i++) {
-        wait *= 2;
-    }
-    if (getentropy(&random, sizeof(random)) != 0) {
-        random = (unsigned) job->id;
-    }
-    wait = wait * 3 / 4 + (abdm_ms_t) (random % (unsigned) (wait / 2 + 1));
-    if (wait < (abdm_ms_t) retry_after * 1000) {
-        wait = (abdm_ms_t) retry_after * 1000;
-    }
-    return wait < BACKOFF_MOST ? wait : BACKOFF_MOST;
-}
-
-
-/* Should the engine try the job again before its flow hears of it? */
-static bool
-tries_again(const abdm_task_t *task, abdm_ms_t due)
-{
-    const abdm_result_t *result = &task->result;
-
-    if (!abdm_failed(result->err) || result->final || task->job.kind == ABDM_JOB_PUSH
-        || task->job.kind == ABDM_JOB_EVENT || due >= task->job.deadline_at) {
-        return false;
-    }
-    return result->err.code != ABDM_E_HMIS_ANSWER || task->job.attempts + 1 < NONSENSE_ATTEMPTS;
-}
-
-
-static abdm_err_t
-run_result(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
-{
-    abdm_task_t *task = work->task;
-    abdm_job_t *job = &task->job;
-    abdm_ms_t due = now + (task->retry_after < 0 ? 0 : backoff(job, task->retry_after));
-    abdm_event_t ev = {
-        .name = job->event,
-        .hip_id = job->hip_id,
-        .subject = job->subject,
-        .arg = job->arg,
-        .request_id = job->request_id,
-        .body = job->body,
-        .body_len = job->body_len,
-        .at = job->created_at,
-        .now = now,
-        .result = job->kind == ABDM_JOB_EVENT ? NULL : &task->result,
-    };
-
-    if (tries_again(task, due)) {
-        job->attempts++;
-        remember_due(engine, due);
-        return abdm_store_job_again(engine->store, job, due);
-    }
-    ABDM_TRY(run_flow(engine, &ev));
-    return abdm_store_job_done(engine->store, job->id);
-}
-
-
-/* A flow that could not decide is tried again later, with what came of its job forgotten. */
-static abdm_err_t
-postpone(abdm_engine_t *engine, abdm_work_t *work, abdm_err_t why, abdm_ms_t now)
-{
-    abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why, "event=%s id=%s",
-                 work->kind == ABDM_WORK_RESULT ? work->task->job.event : work->callback.event,
-                 work->kind == ABDM_WORK_RESULT ? work->task->job.subject
-                                                : work->callback.request_id);
-    if (work->kind == ABDM_WORK_RESULT) {
-        remember_due(engine, now + FLOW_PAUSE);
-        return abdm_store_job_again(engine->store, &work->task->job, now + FLOW_PAUSE);
-    }
-    return abdm_store_inbox_give_back(engine->store, work->callback.id);
-}
-
-
-static abdm_err_t
-ask(abdm_engine_t *engine, abdm_work_t *work)
-{
-    if (work->text[0] == '\0') {
-        return abdm_store_report_transfers(engine->store, REPORT_TRANSFERS, &work->report);
-    }
-    return abdm_store_report_explain(engine->store, work->text, &work->report);
-}
-
-
-/* One piece of work inside the transaction. An error is one of the transaction as a whole; what
- * concerns the work alone is in work->err. */
-static abdm_err_t
-do_work(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
-{
-    size_t fresh = engine->n_fresh;
-    abdm_err_t err;
-
-    if (work->kind == ABDM_WORK_WANT_KEYS) {
-        engine->keys_wanted = true;
-        return ABDM_NO_ERR;
-    }
-    ABDM_TRY(abdm_store_mark(engine->store));
-    switch (work->kind) {
-    case ABDM_WORK_ACCEPT:
-        err = make_durable(engine, work);
-        break;
-    case ABDM_WORK_CALLBACK:
-        abdm_fault_point("before", work->callback.event);
-        err = run_callback(engine, work, now);
-        break;
-    case ABDM_WORK_RESULT:
-        abdm_fault_point("before", work->task->job.event);
-        err = run_result(engine, work, now);
-        break;
-    case ABDM_WORK_ASK:
-        err = ask(engine, work);
-        break;
-    default:
-        err = abdm_engine_keys_came(engine, work->text, now);
-        break;
-    }
-    work->err = err;
-    if (!abdm_failed(err)) {
-        return abdm_store_keep(engine->store);
-    }
-    while (engine->n_fresh > fresh) {
-        abdm_job_clear(&engine->fresh[--engine->n_fresh]);
-    }
-    ABDM_TRY(abdm_store_undo(engine->store));
-    if (work->kind == ABDM_WORK_CALLBACK || work->kind == ABDM_WORK_RESULT) {
-        return postpone(engine, work, err, now);
-    }
-    return ABDM_NO_ERR;
-}
-
-
 /* --- housekeeping --- */
 
 static abdm_err_t
-claim_orphans(abdm_engine_t *engine)
+claim_orphans(abdm_engine_t *engine, abdm_ms_t now)
 {
     abdm_callback_t orphans[32];
     size_t n = 0, poisoned = 0;
 
-    ABDM_TRY(abdm_store_inbox_claim(engine->store, engine->owner,
+    ABDM_TRY(abdm_store_inbox_claim(engine->store, engine->owner, now,
                                     sizeof(orphans) / sizeof(orphans[0]), orphans, &n,
                                     &poisoned));
     for (size_t i = 0; i < n; i++) {
@@ -446,42 +62,71 @@ claim_orphans(abdm_engine_t *engine)
 }
 
 
+/* Intervals by the monotonic clock, so that a clock that is set leaves them alone. */
 static abdm_err_t
 housekeeping(abdm_engine_t *engine, abdm_ms_t now)
 {
-    if (now >= engine->next_heartbeat) {
-        engine->next_heartbeat = now + HEARTBEAT;
+    abdm_ms_t tick = abdm_time_monotonic();
+    bool ticks = tick >= engine->next_tick, more = false;
+
+    if (ticks) {
+        engine->next_tick = tick + TICK;
+    }
+    if (tick >= engine->next_heartbeat) {
+        engine->next_heartbeat = tick + HEARTBEAT;
         ABDM_TRY(abdm_store_heartbeat(engine->store, engine->owner, now + ABDM_LEASE_MS));
     }
     if (atomic_load(&engine->draining)) {
         return ABDM_NO_ERR;
     }
-    if (engine->config.worker == 0 && now >= engine->next_tick) {
-        ABDM_TRY(abdm_store_release_gone(engine->store, now, abdm_owner_is_gone));
-        ABDM_TRY(claim_orphans(engine));
+    if (engine->config.worker == 0 && ticks) {
+        ABDM_TRY(abdm_store_release_gone(engine->store, now, abdm_owner_fate));
+        ABDM_TRY(claim_orphans(engine, now));
     }
-    if (engine->config.worker == 0 && now >= engine->next_sweep) {
-        engine->next_sweep = now + SWEEP;
-        ABDM_TRY(abdm_store_sweep(engine->store, now));
+    if (engine->config.worker == 0 && tick >= engine->next_sweep) {
+        ABDM_TRY(abdm_store_sweep(engine->store, now, &more));
+        engine->next_sweep = more ? tick : tick + SWEEP;
     }
-    if (engine->backlog || now >= engine->next_tick
-        || (engine->next_due != 0 && now >= engine->next_due)) {
-        ABDM_TRY(claim_due(engine, now));
-    }
-    if (now >= engine->next_tick) {
-        engine->next_tick = now + TICK;
+    if (engine->backlog || ticks || (engine->next_due != 0 && now >= engine->next_due)) {
+        ABDM_TRY(abdm_engine_claim_due(engine, now));
     }
     return ABDM_NO_ERR;
 }
 
 
 static bool
+is_due(const abdm_engine_t *engine, abdm_ms_t now)
+{
+    return (engine->backlog || (engine->next_due != 0 && now >= engine->next_due))
+           && abdm_engine_has_room(engine, false) && abdm_engine_has_room(engine, true);
+}
+
+
+static bool
 has_duty(const abdm_engine_t *engine, abdm_ms_t now)
 {
-    return now >= engine->next_tick || now >= engine->next_heartbeat
-           || (engine->next_due != 0 && now >= engine->next_due && has_room(engine))
-           || (engine->backlog && has_room(engine))
-           || (engine->keys_wanted && now >= engine->keys_check_at);
+    abdm_ms_t tick = abdm_time_monotonic();
+
+    return tick >= engine->next_tick || tick >= engine->next_heartbeat || is_due(engine, now)
+           || (engine->keys_wanted && engine->keys_state == ABDM_KEYS_IDLE
+               && tick >= engine->keys_check_at);
+}
+
+
+/* How long there is nothing to do unless something comes, in ms. */
+static abdm_ms_t
+rest(const abdm_engine_t *engine, abdm_ms_t now)
+{
+    abdm_ms_t tick = abdm_time_monotonic(), left = engine->next_tick - tick;
+
+    if (engine->next_due != 0 && engine->next_due - now < left && abdm_engine_has_room(engine, false)
+        && abdm_engine_has_room(engine, true)) {
+        left = engine->next_due - now;
+    }
+    if (engine->keys_wait_until != 0 && engine->keys_check_at - tick < left) {
+        left = engine->keys_check_at - tick;
+    }
+    return left < 0 ? 0 : left;
 }
 
 
@@ -491,25 +136,16 @@ has_duty(const abdm_engine_t *engine, abdm_ms_t now)
 static abdm_work_list_t
 take_batch(abdm_engine_t *engine)
 {
+    abdm_ms_t left = rest(engine, abdm_time_now());
     abdm_work_list_t batch = {0};
-    abdm_work_t *work;
     struct timespec until;
-    abdm_ms_t now = abdm_time_now(), wake_at = engine->next_tick;
+    abdm_work_t *work;
 
-    if (engine->next_due != 0 && engine->next_due < wake_at) {
-        wake_at = engine->next_due;
-    }
-    if (engine->keys_wait_until != 0 && engine->keys_check_at < wake_at) {
-        wake_at = engine->keys_check_at;
-    }
-    if (wake_at > now + TICK) { /* also when the clock was set back */
-        wake_at = now + TICK;
-    }
     pthread_mutex_lock(&engine->lock);
-    if (wake_at > now && engine->incoming.n == 0 && engine->retry.n == 0
+    if (left > 0 && engine->incoming.n == 0 && engine->retry.n == 0
         && !atomic_load(&engine->stopping)) {
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += (wake_at - now) * 1000000;
+        until.tv_nsec += left * 1000000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&engine->ready, &engine->lock, &until);
@@ -530,7 +166,7 @@ do_batch(abdm_engine_t *engine, const abdm_work_list_t *batch, abdm_ms_t now)
 {
     ABDM_TRY(abdm_store_begin(engine->store));
     for (abdm_work_t *work = batch->first; work != NULL; work = work->next) {
-        ABDM_TRY(do_work(engine, work, now));
+        ABDM_TRY(abdm_engine_do(engine, work, now));
     }
     ABDM_TRY(housekeeping(engine, now));
     ABDM_TRY(abdm_engine_keys_tick(engine, now));
@@ -603,12 +239,9 @@ after_commit(abdm_engine_t *engine, abdm_work_list_t *batch)
     if (told) {
         engine->wake(engine->wake_ctx);
     }
-    begin_jobs(engine);
-    if (engine->keys_fetching && !engine->keys_begun) {
-        engine->keys_begun = true;
+    abdm_engine_begin_jobs(engine);
+    if (engine->keys_state == ABDM_KEYS_CLAIMED && !atomic_load(&engine->stopping)) {
         abdm_engine_keys_begin(engine);
-    } else if (!engine->keys_fetching) {
-        engine->keys_begun = false;
     }
 }
 
@@ -629,8 +262,8 @@ after_failure(abdm_engine_t *engine, abdm_work_list_t *batch, abdm_err_t err)
     while ((work = abdm_work_pop(&engine->orphans)) != NULL) {
         close_work(engine, work);
     }
-    if (!engine->keys_begun) {
-        engine->keys_fetching = false;
+    if (engine->keys_state == ABDM_KEYS_CLAIMED) {
+        engine->keys_state = ABDM_KEYS_IDLE;
     }
     while ((work = abdm_work_pop(batch)) != NULL) {
         if (work->kind == ABDM_WORK_ACCEPT || work->kind == ABDM_WORK_ASK) {
@@ -660,6 +293,11 @@ turn(abdm_engine_t *engine)
     if (batch.n == 0 && !has_duty(engine, now)) {
         return;
     }
+    for (abdm_work_t *work = batch.first; work != NULL; work = work->next) {
+        if (work->kind == ABDM_WORK_ASK) {
+            work->err = abdm_engine_report(engine, work);
+        }
+    }
     err = do_batch(engine, &batch, now);
     if (abdm_failed(err)) {
         after_failure(engine, &batch, err);
@@ -673,13 +311,20 @@ void *
 abdm_engine_loop(void *arg)
 {
     abdm_engine_t *engine = arg;
-    abdm_err_t err;
 
     while (!atomic_load(&engine->stopping)) {
         turn(engine);
     }
-    turn(engine); /* what came last */
+    return NULL;
+}
 
+
+void
+abdm_engine_finish(abdm_engine_t *engine)
+{
+    abdm_err_t err;
+
+    turn(engine);
     err = abdm_store_begin(engine->store);
     if (!abdm_failed(err)) {
         err = abdm_store_release(engine->store, engine->owner);
@@ -691,5 +336,4 @@ abdm_engine_loop(void *arg)
         abdm_store_rollback(engine->store);
         abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "work could not be given back");
     }
-    return NULL;
 }

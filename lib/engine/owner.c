@@ -60,18 +60,18 @@ abdm_owner_name(char owner[ABDM_OWNER_TEXT])
 }
 
 
-bool
-abdm_owner_is_gone(const char *owner)
+abdm_fate_t
+abdm_owner_fate(const char *owner)
 {
     unsigned long long named, start;
     char state;
     long pid;
 
     if (sscanf(owner, "%ld.%llu", &pid, &named) != 2) {
-        return true;
+        return ABDM_FATE_UNKNOWN;
     }
     if (!read_stat(pid, &state, &start)) {
-        return errno == ENOENT || errno == ESRCH;
+        return errno == ENOENT || errno == ESRCH ? ABDM_FATE_GONE : ABDM_FATE_UNKNOWN;
     }
-    return state == 'Z' || start != named;
+    return state == 'Z' || start != named ? ABDM_FATE_GONE : ABDM_FATE_ALIVE;
 }

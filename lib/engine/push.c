@@ -1,7 +1,7 @@
 /*
- * The data push: where it may go, and what it carries. The host of dataPushUrl is looked up once,
- * every address of it is judged, and the connection is pinned to one of those addresses, so a
- * name that changes its mind between the check and the call gains nothing (threat model 4.3).
+ * The data push: where it may go, and what it carries. The host of dataPushUrl is looked up, every
+ * address of it is judged, and the connection is pinned to those addresses, so a name that
+ * changes its mind between the check and the call gains nothing (threat model 4.3).
  */
 #include <netdb.h>
 #include <stdio.h>

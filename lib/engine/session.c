@@ -12,6 +12,7 @@
 
 enum {
     RENEW_BEFORE = 60 * 1000,
+    PAUSE = 2 * 1000, /* after a failure: calls until then fail the same way */
     CALL_MS = 30 * 1000,
     ANSWER_MAX = 64 * 1024
 };
@@ -33,6 +34,9 @@ struct abdm_session_s {
     char *token; /* NULL: none */
     uint64_t generation;
     abdm_ms_t renew_at;
+    abdm_ms_t ends_at;  /* of the token */
+    abdm_ms_t again_at; /* monotonic: no attempt before */
+    abdm_err_t failure; /* of the last attempt */
     bool fetching;
     waiter_t *waiting;
     abdm_call_t call; /* the one that fetches */
@@ -108,6 +112,7 @@ add_headers(const abdm_engine_config_t *config, abdm_call_t *call, const char *r
         abdm_buf_wipe_free(&bearer);
         ABDM_TRY(err);
     }
+    call->once = true;
     ABDM_TRY(abdm_call_header(call, "REQUEST-ID", request_id));
     ABDM_TRY(abdm_call_header(call, "TIMESTAMP", now));
     ABDM_TRY(abdm_call_header(call, "X-CM-ID", config->cm_id));
@@ -143,8 +148,8 @@ static void
 on_session(abdm_call_t *call)
 {
     abdm_session_t *session = call->owner;
-    waiter_t *waiting;
     char *token = NULL, *copy = NULL;
+    waiter_t *waiting;
     int64_t life = 0;
     abdm_err_t err = call->err;
 
@@ -157,19 +162,28 @@ on_session(abdm_call_t *call)
     if (!abdm_failed(err) && (copy = strdup(token)) == NULL) {
         err = ABDM_ERR(MEMORY, "session");
     }
+    abdm_buf_wipe_free(&call->answer);
     if (abdm_failed(err)) {
         abdm_log_err(&session->config->log, ABDM_LOG_ERROR, err, "session status=%d",
                      call->status);
     }
 
     pthread_mutex_lock(&session->lock);
-    forget(session);
     session->fetching = false;
     if (!abdm_failed(err)) {
+        forget(session);
         session->token = token;
         session->generation++;
-        session->renew_at = abdm_time_now()
-                            + (life > 2 * RENEW_BEFORE ? life - RENEW_BEFORE : life / 2);
+        session->ends_at = abdm_time_now() + life;
+        session->renew_at = session->ends_at - (life > 2 * RENEW_BEFORE ? RENEW_BEFORE : life / 2);
+    } else {
+        session->failure = err;
+        session->again_at = abdm_time_monotonic() + PAUSE;
+        if (session->token != NULL && abdm_time_now() < session->ends_at) {
+            session->renew_at = abdm_time_now() + PAUSE; /* the old one is still good */
+            copy = strdup(session->token);
+            err = copy != NULL ? ABDM_NO_ERR : ABDM_ERR(MEMORY, "session");
+        }
     }
     waiting = session->waiting;
     session->waiting = NULL;
@@ -235,7 +249,9 @@ abdm_session_submit(abdm_session_t *session, abdm_call_t *call, const char *requ
     bool start = false;
 
     pthread_mutex_lock(&session->lock);
-    if (session->token != NULL && abdm_time_now() < session->renew_at) {
+    if (session->token == NULL && abdm_time_monotonic() < session->again_at) {
+        err = session->failure;
+    } else if (session->token != NULL && abdm_time_now() < session->renew_at) {
         *generation = session->generation;
         token = strdup(session->token);
         if (token == NULL) {

@@ -378,7 +378,7 @@ abdm_spool_source(abdm_spool_t *spool, abdm_source_t **out)
     src = calloc(1, sizeof *src);
     if (src == NULL)
         return ABDM_ERR(MEMORY, "spool: a source");
-    src->base = (abdm_source_t){spool->length, memory_read, source_close};
+    src->base = (abdm_source_t){spool->length, memory_read, source_close, NULL};
     src->spool = spool;
     if (spool->fd != -1) {
         src->base.read = file_read;

@@ -52,6 +52,10 @@ bool abdm_exec_stop(abdm_exec_t *exec, int64_t deadline_ms);
 typedef void (*abdm_keys_fn)(char *json, abdm_err_t err, void *ctx);
 abdm_err_t abdm_exec_fetch_keys(abdm_exec_t *exec, abdm_keys_fn done, void *ctx);
 
+/* --- key_fetch.c: the same by its parts --- */
+abdm_err_t abdm_key_fetch(const abdm_engine_config_t *config, abdm_http_t *http,
+                          abdm_session_t *session, abdm_keys_fn done, void *ctx);
+
 /* --- session.c: the gateway's access token --- */
 
 abdm_err_t abdm_session_new(const abdm_engine_config_t *config, abdm_http_t *http,

@@ -2,6 +2,7 @@
  * Consent notifications (gateway protocol 3.9): keep the artefact while it is granted, forget its
  * content when it is revoked or expired, and acknowledge every notification once it is kept.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "consent/consent.h"
@@ -23,8 +24,9 @@ parse(const abdm_event_t *ev, abdm_consent_notice_t *notice)
     }
     json_decref(body);
 
-    if (!abdm_failed(err) && notice->detailed && notice->consent.hip_id != NULL
-        && strcmp(notice->consent.hip_id, ev->hip_id) != 0) {
+    /* a revocation holds whatever else it says */
+    if (!abdm_failed(err) && notice->consent.status == ABDM_CONSENT_GRANTED
+        && !abdm_facility_is(ev->hip_id, abdm_str(notice->consent.hip_id))) {
         err = ABDM_ERR(CONSENT_OTHER_HIP, "consentDetail.hip.id is not the facility notified");
     }
     return err;
@@ -66,9 +68,8 @@ keep(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_consent_notice_t *
             notified->id = strdup(put.id);
             out->failed |= notified->id == NULL;
         }
-        if (put.hip_id == NULL) {
-            put.hip_id = strdup(ev->hip_id);
-        }
+        free(put.hip_id); /* its spelling may be another */
+        put.hip_id = strdup(ev->hip_id);
         put.status = next;
         out->failed |= put.id == NULL || put.hip_id == NULL;
         abdm_effect_audit(out, ev->hip_id, put.id, "consent notice kept", ABDM_NO_ERR,
@@ -88,6 +89,10 @@ abdm_flow_consent_notified(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, a
     abdm_err_t err;
 
     err = parse(ev, &notice);
+    if (err.code == ABDM_E_MEMORY) {
+        abdm_consent_notice_clear(&notice);
+        return err; /* nothing is known of it yet */
+    }
     if (abdm_failed(err)) {
         const char *subject = notice.consent.id != NULL ? notice.consent.id : "";
 

@@ -382,9 +382,10 @@ abdm_flow_transfer_listed(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, ab
             goto done;
         }
     }
-    context.state = abdm_failed(ev->result->err) || (taken == 0 && context.reason != ABDM_OK)
-                        ? ABDM_PART_FAILED
-                        : ABDM_PART_DONE;
+    if (taken == 0 && context.reason == ABDM_OK) {
+        context.reason = ABDM_E_RECORD_NONE;
+    }
+    context.state = taken == 0 ? ABDM_PART_FAILED : ABDM_PART_DONE;
     abdm_effect_context(out, &s.transfer, &context);
 
     if (ev->arg + LIST_WINDOW < s.transfer.n_contexts) {
@@ -395,8 +396,7 @@ abdm_flow_transfer_listed(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, ab
         s.transfer.state = ABDM_TRANSFER_PUSHING;
         s.transfer.n_pages = pages + taken;
         abdm_effect_transfer(out, &s.transfer);
-        /* as an event of its own, since it must see what this one changes */
-        job(&s, ABDM_JOB_EVENT, "transfer.page_due", 0, ev->now, s.transfer.deadline_at, NULL);
+        next_page(&s, 0); /* an event of its own, since it must see what this one changes */
     }
 
 done:
@@ -483,8 +483,6 @@ abdm_flow_transfer_fetched(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, a
         page_over(&s, &page, err);
         err = ABDM_NO_ERR;
     } else {
-        page.attempts++;
-        abdm_effect_page(out, &s.transfer, &page);
         job(&s, ABDM_JOB_PUSH, "transfer.pushed", ev->arg, ev->now, s.transfer.deadline_at,
             result->document);
         result->document = NULL;
@@ -510,15 +508,19 @@ abdm_flow_transfer_pushed(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, ab
     if (abdm_failed(err) || late) {
         goto done;
     }
+    if (result->err.code == ABDM_E_SPOOL_LOST) {
+        next_page(&s, ev->arg); /* nothing was tried */
+        goto done;
+    }
+    page.attempts++;
     if (!abdm_failed(result->err)) {
         audit(&s, "page delivered", ABDM_NO_ERR, NULL);
         page_over(&s, &page, ABDM_NO_ERR);
-    } else if (result->err.code == ABDM_E_SPOOL_LOST) {
-        next_page(&s, ev->arg);
     } else if (result->final || page.attempts >= PUSH_ATTEMPTS) {
         audit(&s, "page not delivered", result->err, NULL);
         page_over(&s, &page, result->err);
     } else {
+        abdm_effect_page(out, &s.transfer, &page);
         job(&s, ABDM_JOB_EVENT, "transfer.page_due", ev->arg,
             ev->now + ((abdm_ms_t) PUSH_BACKOFF << (page.attempts - 1)), s.transfer.deadline_at,
             NULL);
@@ -541,6 +543,9 @@ abdm_flow_transfer_notified(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,
     err = ctx->view->transfer(ctx->view, ev->hip_id, ev->subject, &s.transfer);
     if (!abdm_failed(err) && s.transfer.state == ABDM_TRANSFER_NOTIFYING) {
         s.transfer.state = ABDM_TRANSFER_DONE;
+        if (s.transfer.reason == ABDM_OK) {
+            s.transfer.reason = ev->result->err.code; /* the gateway would not hear of it */
+        }
         abdm_effect_transfer(out, &s.transfer);
         abdm_effect_cancel(out, &s.transfer);
         audit(&s, "gateway notified", ev->result->err, NULL);

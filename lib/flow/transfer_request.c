@@ -24,11 +24,15 @@ enum {
 static abdm_err_t
 judge_keys(const abdm_hi_request_t *request, abdm_ms_t now)
 {
-    abdm_public_key_t key;
+    static const uint8_t zero[ABDM_NONCE_LEN];
     uint8_t nonce[ABDM_NONCE_LEN];
+    abdm_public_key_t key;
 
     ABDM_TRY(abdm_public_key_decode(abdm_str(request->public_key), &key));
     ABDM_TRY(abdm_nonce_decode(abdm_str(request->nonce), nonce));
+    if (memcmp(nonce, zero, sizeof(nonce)) == 0) {
+        return ABDM_ERR(KEY_MATERIAL, "hiRequest.keyMaterial.nonce is all zero");
+    }
     if (request->key_expiry != 0 && request->key_expiry + KEY_SKEW < now) {
         return ABDM_ERR(KEY_EXPIRED, "hiRequest.keyMaterial.dhPublicKey.expiry is past");
     }
@@ -163,6 +167,33 @@ refuse(const abdm_event_t *ev, const abdm_hi_request_t *request, abdm_err_t why,
 }
 
 
+/* A body that cannot be read is refused, but it does not end the transfer whose id it bears. */
+static abdm_err_t
+refuse_unread(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_hi_request_t *request,
+              abdm_err_t why, abdm_effects_t *out)
+{
+    abdm_err_t err = ABDM_ERR(NOT_FOUND, "transfer");
+    abdm_transfer_t known = {0};
+
+    if (why.code == ABDM_E_MEMORY) {
+        return why; /* nothing is known of it yet */
+    }
+    if (request->transaction_id != NULL) {
+        err = ctx->view->transfer(ctx->view, ev->hip_id, request->transaction_id, &known);
+    }
+    if (err.code == ABDM_E_NOT_FOUND) {
+        refuse(ev, request, why, out);
+        return ABDM_NO_ERR;
+    }
+    if (!abdm_failed(err)) {
+        abdm_effect_audit(out, ev->hip_id, known.id, "request refused", why, NULL);
+        abdm_flow_refuse(out, ev, known.id, ABDM_PATH_HI_ON_REQUEST, why);
+        abdm_transfer_clear(&known);
+    }
+    return err;
+}
+
+
 /* A transfer is known by its transactionId: asked again, the answer is repeated and nothing is
  * pushed a second time. */
 static void
@@ -235,9 +266,10 @@ abdm_flow_transfer_requested(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,
     }
     json_decref(body);
 
-    if (abdm_failed(err)) {
-        refuse(ev, &request, err, out);
-        err = ABDM_NO_ERR;
+    if (err.code == ABDM_E_MEMORY) {
+        /* nothing is known of it yet */
+    } else if (abdm_failed(err)) {
+        err = refuse_unread(ctx, ev, &request, err, out);
     } else {
         err = decide(ctx, ev, &request, out);
     }

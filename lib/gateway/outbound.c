@@ -182,7 +182,7 @@ checksum_new(const uint8_t *md5)
 
     if (c == NULL)
         return NULL;
-    c->base = (abdm_source_t){CHECKSUM_TEXT, checksum_read, checksum_close};
+    c->base = (abdm_source_t){CHECKSUM_TEXT, checksum_read, checksum_close, NULL};
     c->md5 = md5;
     return &c->base;
 }

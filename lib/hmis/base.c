@@ -4,6 +4,7 @@
  */
 #include "hmis/base.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,20 @@ is_port(abdm_str_t s)
 }
 
 
+static bool
+is_ipv6(abdm_str_t s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr ignored;
+
+    if (s.len >= sizeof text)
+        return false;
+    memcpy(text, s.p, s.len);
+    text[s.len] = '\0';
+    return inet_pton(AF_INET6, text, &ignored) == 1;
+}
+
+
 /* Splits "host:port" or "[address]:port"; `port` is empty when none is given. */
 static bool
 split_authority(abdm_str_t authority, abdm_str_t *host, abdm_str_t *port)
@@ -100,7 +115,7 @@ split_authority(abdm_str_t authority, abdm_str_t *host, abdm_str_t *port)
     if (authority.len > 0 && authority.p[0] == '[') {
         while (n < authority.len && authority.p[n] != ']')
             n++;
-        if (n == authority.len || strspn(authority.p + 1, "0123456789abcdefABCDEF:.") != n - 1)
+        if (n == authority.len || !is_ipv6((abdm_str_t){authority.p + 1, n - 1}))
             return false;
         n++;
     } else {

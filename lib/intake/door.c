@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/id.h"
-#include "core/json.h"
 #include "intake/door.h"
 
 enum {
@@ -196,9 +195,14 @@ static bool
 is_json(abdm_str_t type)
 {
     static const char json[] = "application/json";
-    const char *end = type.p != NULL ? memchr(type.p, ';', type.len) : NULL;
-    size_t len = end != NULL ? (size_t) (end - type.p) : type.len;
+    const char *end;
+    size_t len;
 
+    if (type.p == NULL) {
+        return false;
+    }
+    end = memchr(type.p, ';', type.len);
+    len = end != NULL ? (size_t) (end - type.p) : type.len;
     while (len > 0 && (type.p[len - 1] == ' ' || type.p[len - 1] == '\t')) {
         len--;
     }
@@ -218,14 +222,12 @@ facility_named(const abdm_doorkeeper_t *door, abdm_str_t id)
             return door->config.facility[i];
         }
     }
-    for (size_t i = 0; id.len > 0 && i < door->config.n_facility; i++) {
-        abdm_str_t own = abdm_str(door->config.facility[i]);
-
-        if (abdm_str_starts(own, id) && own.len > id.len && own.p[id.len] == '_') {
+    for (size_t i = 0; i < door->config.n_facility; i++) {
+        if (abdm_facility_is(door->config.facility[i], id)) {
             if (found != NULL) {
                 return NULL;
             }
-            found = own.p;
+            found = door->config.facility[i];
         }
     }
     return found;
@@ -324,7 +326,7 @@ abdm_doorkeeper_judge(abdm_doorkeeper_t *door, const abdm_headers_t *headers, ab
 }
 
 
-/* --- bodies --- */
+/* --- what is let in --- */
 
 void
 abdm_intake_clear(abdm_intake_t *intake)
@@ -336,29 +338,8 @@ abdm_intake_clear(abdm_intake_t *intake)
 }
 
 
-static abdm_err_t
-judge_body(const abdm_doorkeeper_t *door, abdm_str_t body)
-{
-    json_t *json = NULL;
-    abdm_err_t err;
-
-    if (body.len == 0) {
-        return ABDM_ERR(BODY_MISSING, "body");
-    }
-    if (body.len > door->config.max_body) {
-        return ABDM_ERR(BODY_TOO_LARGE, "body");
-    }
-    err = abdm_json_parse(body.p, body.len, ABDM_JSON_DEPTH, &json);
-    if (!abdm_failed(err) && !json_is_object(json)) {
-        err = ABDM_ERR(JSON, "body: an object is expected");
-    }
-    json_decref(json);
-    return err;
-}
-
-
 abdm_err_t
-abdm_doorkeeper_take(abdm_doorkeeper_t *door, const abdm_headers_t *headers, abdm_str_t body,
+abdm_doorkeeper_take(abdm_doorkeeper_t *door, const abdm_headers_t *headers, size_t body_len,
                      abdm_intake_t *out)
 {
     abdm_str_t prefix = abdm_str(door->config.prefix), path = headers->path;
@@ -370,7 +351,12 @@ abdm_doorkeeper_take(abdm_doorkeeper_t *door, const abdm_headers_t *headers, abd
         return ABDM_ERR(ROUTE_UNKNOWN, "path");
     }
     ABDM_TRY(find_facility(door, headers, route, &facility));
-    ABDM_TRY(judge_body(door, body));
+    if (body_len == 0) {
+        return ABDM_ERR(BODY_MISSING, "body");
+    }
+    if (body_len > door->config.max_body) {
+        return ABDM_ERR(BODY_TOO_LARGE, "body");
+    }
 
     if (strcmp(route->path, "*") == 0) { /* the operator wants to see where it came to */
         path.p += prefix.len;

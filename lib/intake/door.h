@@ -50,8 +50,8 @@ abdm_verdict_t abdm_doorkeeper_judge(abdm_doorkeeper_t *door, const abdm_headers
 void abdm_doorkeeper_keys(abdm_doorkeeper_t *door, const char *json, abdm_ms_t fetched_at,
                           bool failed, abdm_ms_t now);
 
-/* A callback that was let in, as the store keeps it; owned strings. E_BODY_MISSING, E_JSON,
- * E_JSON_LIMIT, E_BODY_TOO_LARGE. */
+/* A callback that was let in, as the store keeps it; owned strings. Of the body its length alone
+ * is judged: it is read where it is made durable. E_BODY_MISSING, E_BODY_TOO_LARGE. */
 typedef struct {
     char *path;
     const char *event; /* static, NULL: for the operator */
@@ -60,7 +60,7 @@ typedef struct {
 } abdm_intake_t;
 
 abdm_err_t abdm_doorkeeper_take(abdm_doorkeeper_t *door, const abdm_headers_t *headers,
-                                abdm_str_t body, abdm_intake_t *out);
+                                size_t body_len, abdm_intake_t *out);
 void abdm_intake_clear(abdm_intake_t *intake);
 
 typedef struct {

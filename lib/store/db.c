@@ -4,6 +4,7 @@
  * one starves a worker beside a busy one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,13 +145,32 @@ give_files(const char *path, uid_t owner, gid_t group)
 }
 
 
+/* SQLite would make it as the umask has it, and its other files like it. */
+static abdm_err_t
+make_file(const char *path)
+{
+    int fd = path != NULL ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+    if (path != NULL && fd < 0) {
+        return ABDM_ERR(STORE, "the file of the database cannot be made");
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ABDM_NO_ERR;
+}
+
+
 abdm_err_t
 abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512])
 {
     sqlite3 *db = NULL;
     abdm_err_t err;
 
-    err = abdm_db_connect(url, &db);
+    err = make_file(path_of(url));
+    if (!abdm_failed(err)) {
+        err = abdm_db_connect(url, &db);
+    }
     if (!abdm_failed(err)) {
         err = abdm_db_exec(db, "PRAGMA journal_mode = WAL");
     }

@@ -174,11 +174,24 @@ write_audit(abdm_jw_t *w, sqlite3_stmt *stmt)
 }
 
 
-abdm_err_t
-abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out)
+static void
+write_callback(abdm_jw_t *w, sqlite3_stmt *stmt)
+{
+    abdm_jw_kv(w, "path", column(stmt, 0));
+    abdm_jw_kv(w, "facility", column(stmt, 1));
+    abdm_jw_kv(w, "requestId", column(stmt, 2));
+    kv_time(w, "receivedAt", sqlite3_column_int64(stmt, 3));
+    kv_int(w, "bytes", sqlite3_column_int64(stmt, 4) - ABDM_SEAL_OVERHEAD);
+}
+
+
+/* {"key": [rows]} of a statement that takes a limit. */
+static abdm_err_t
+newest(abdm_store_t *store, abdm_sql_t sql, const char *key, row_fn write, int limit,
+       abdm_buf_t *out)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_REPORT_TRANSFERS, &err);
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
     abdm_jw_t w;
 
     if (stmt == NULL) {
@@ -187,9 +200,23 @@ abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out)
     abdm_db_int(stmt, 1, limit);
     abdm_jw_begin(&w, out);
     abdm_jw_open(&w, '{');
-    ABDM_TRY(rows(&w, "transfers", stmt, write_transfer, NULL));
+    ABDM_TRY(rows(&w, key, stmt, write, NULL));
     abdm_jw_close(&w, '}');
     return out->failed ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_store_report_callbacks(abdm_store_t *store, int limit, abdm_buf_t *out)
+{
+    return newest(store, SQL_REPORT_CALLBACKS, "callbacks", write_callback, limit, out);
+}
+
+
+abdm_err_t
+abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out)
+{
+    return newest(store, SQL_REPORT_TRANSFERS, "transfers", write_transfer, limit, out);
 }
 
 
@@ -228,7 +255,7 @@ facility_of(abdm_store_t *store, const char *id, char **hip_id)
     ABDM_TRY(abdm_db_row(stmt, &row));
     *hip_id = row ? abdm_db_copy(stmt, 0, &err) : strdup("");
     abdm_db_end(stmt);
-    return *hip_id == NULL ? ABDM_ERR(MEMORY, "report") : err;
+    return *hip_id == NULL ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
 }
 
 

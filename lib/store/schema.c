@@ -8,12 +8,13 @@ static const char *const steps[] = {
     /* version 1 */
     "CREATE TABLE owner (id TEXT PRIMARY KEY, lease_until INTEGER NOT NULL) WITHOUT ROWID;"
 
-    /* A callback as it came. request_key: SHA-256 of canonical path, facility and REQUEST-ID;
+    /* A callback as it came, its body sealed. request_key: SHA-256 of canonical path, facility and REQUEST-ID;
      * body_hash tells a redelivery from another callback under the same id. */
     "CREATE TABLE inbox ("
     " id INTEGER PRIMARY KEY, request_key BLOB NOT NULL UNIQUE, body_hash BLOB NOT NULL,"
     " path TEXT NOT NULL, event TEXT, hip_id TEXT NOT NULL, request_id TEXT NOT NULL,"
-    " body BLOB, received_at INTEGER NOT NULL, done_at INTEGER, claims INTEGER NOT NULL,"
+    " body BLOB, received_at INTEGER NOT NULL, due_at INTEGER NOT NULL, done_at INTEGER,"
+    " claims INTEGER NOT NULL,"
     " owner TEXT);"
     "CREATE INDEX inbox_open ON inbox (id) WHERE done_at IS NULL AND owner IS NULL;"
     "CREATE INDEX inbox_owner ON inbox (owner) WHERE owner IS NOT NULL;"
@@ -26,7 +27,7 @@ static const char *const steps[] = {
     " attempts INTEGER NOT NULL, claims INTEGER NOT NULL, owner TEXT);"
     "CREATE INDEX job_due ON job (due_at) WHERE owner IS NULL;"
     "CREATE INDEX job_owner ON job (owner) WHERE owner IS NOT NULL;"
-    "CREATE INDEX job_subject ON job (hip_id, subject);"
+    "CREATE INDEX job_subject ON job (subject);"
 
     "CREATE TABLE sent ("
     " request_id TEXT PRIMARY KEY, hip_id TEXT NOT NULL, subject TEXT NOT NULL,"
@@ -39,6 +40,7 @@ static const char *const steps[] = {
     " patient_id TEXT, purpose TEXT, date_from INTEGER NOT NULL, date_to INTEGER NOT NULL,"
     " erase_at INTEGER NOT NULL, hi_types INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
     " PRIMARY KEY (hip_id, id)) WITHOUT ROWID;"
+    "CREATE INDEX consent_id ON consent (id);"
     "CREATE TABLE consent_context ("
     " hip_id TEXT NOT NULL, consent_id TEXT NOT NULL, position INTEGER NOT NULL,"
     " patient_ref TEXT NOT NULL, care_context_ref TEXT NOT NULL,"
@@ -52,8 +54,8 @@ static const char *const steps[] = {
     " contexts INTEGER NOT NULL, pages INTEGER NOT NULL, requested_at INTEGER NOT NULL,"
     " deadline_at INTEGER NOT NULL, done_at INTEGER NOT NULL, PRIMARY KEY (hip_id, id))"
     " WITHOUT ROWID;"
+    "CREATE INDEX transfer_id ON transfer (id);"
     "CREATE INDEX transfer_time ON transfer (requested_at);"
-    "CREATE INDEX transfer_open ON transfer (hip_id) WHERE state < 4;"
     "CREATE TABLE transfer_context ("
     " hip_id TEXT NOT NULL, transfer_id TEXT NOT NULL, position INTEGER NOT NULL,"
     " patient_ref TEXT NOT NULL, care_context_ref TEXT NOT NULL, state INTEGER NOT NULL,"
@@ -88,10 +90,13 @@ version_of(sqlite3 *db, int *version)
     sqlite3_stmt *stmt = NULL;
     int rc;
 
+    *version = 0;
     rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(stmt);
-        *version = rc == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+        if (rc == SQLITE_ROW) {
+            *version = sqlite3_column_int(stmt, 0);
+        }
     }
     sqlite3_finalize(stmt);
     return rc == SQLITE_ROW ? ABDM_NO_ERR : abdm_db_err(rc);

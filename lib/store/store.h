@@ -40,11 +40,14 @@ enum { ABDM_LEASE_MS = 60 * 1000 };
 /* `owner` lives until `until` unless told again. */
 abdm_err_t abdm_store_heartbeat(abdm_store_t *store, const char *owner, abdm_ms_t until);
 
-/* Gives back all that `owner` has claimed, and forgets it. */
+/* Gives back all that `owner` has claimed, as if it never had, and forgets it. */
 abdm_err_t abdm_store_release(abdm_store_t *store, const char *owner);
 
-/* Releases every owner whose lease ended or of whom `gone` says so. */
-abdm_err_t abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now, bool (*gone)(const char *));
+typedef enum { ABDM_FATE_ALIVE, ABDM_FATE_GONE, ABDM_FATE_UNKNOWN } abdm_fate_t;
+
+/* Releases every owner that is gone, and those of unknown fate whose lease ended. */
+abdm_err_t abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now,
+                                   abdm_fate_t (*fate)(const char *owner));
 
 /* --- inbox (work.c) --- */
 
@@ -67,32 +70,30 @@ void abdm_callback_clear(abdm_callback_t *callback);
 abdm_err_t abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *callback,
                                 const char *owner, int64_t *id);
 abdm_err_t abdm_store_inbox_done(abdm_store_t *store, int64_t id);
-abdm_err_t abdm_store_inbox_give_back(abdm_store_t *store, int64_t id);
+/* Not to be claimed before `due_at`. */
+abdm_err_t abdm_store_inbox_give_back(abdm_store_t *store, int64_t id, abdm_ms_t due_at);
 /* Orphans, oldest first; one that was claimed too often is put aside instead (E_POISON). */
-abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max,
+abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
                                   abdm_callback_t *out, size_t *n, size_t *poisoned);
 
 /* --- jobs (work.c) --- */
 
 /* Writes the job down; `owner` NULL leaves it to whoever claims it when due. */
 abdm_err_t abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner);
-abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
-                                abdm_job_t *out, size_t *n, size_t *poisoned);
+/* Due jobs, oldest first; without `bulk` only those that move no records. A job that was claimed
+ * too often is marked as poisoned. */
+abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, bool bulk,
+                                size_t max, abdm_job_t *out, size_t *n);
 abdm_err_t abdm_store_job_done(abdm_store_t *store, int64_t id);
-abdm_err_t abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at);
+abdm_err_t abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at,
+                                int attempts);
 abdm_err_t abdm_store_job_next_due(abdm_store_t *store, abdm_ms_t *due); /* 0: none */
 
 /* Remembers an id sent, so that a late answer to any attempt still finds its job. */
 abdm_err_t abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now);
 
 /* Deletes what needs no keeping: answered callbacks and ids after their time. */
-abdm_err_t abdm_store_sweep(abdm_store_t *store, abdm_ms_t now);
-
-typedef struct {
-    int64_t callbacks_open, callbacks_kept, jobs, transfers_open;
-} abdm_store_counts_t;
-
-abdm_err_t abdm_store_count(abdm_store_t *store, abdm_store_counts_t *out);
+abdm_err_t abdm_store_sweep(abdm_store_t *store, abdm_ms_t now, bool *more);
 
 /* --- state (state.c) --- */
 
@@ -124,7 +125,8 @@ abdm_err_t abdm_store_keys_put(abdm_store_t *store, const char *url, const char 
 
 /* --- for operators (report.c) --- */
 
-/* JSON appended to `out`. */
+/* JSON appended to `out`. Callbacks: those no flow answers, without their bodies. */
+abdm_err_t abdm_store_report_callbacks(abdm_store_t *store, int limit, abdm_buf_t *out);
 abdm_err_t abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out);
 abdm_err_t abdm_store_report_explain(abdm_store_t *store, const char *id, abdm_buf_t *out);
 

@@ -12,6 +12,7 @@
 enum {
     CLAIMS_MAX = 5,
     KEEP_CALLBACKS = 48 * 60 * 60 * 1000, /* redeliveries come within a day */
+    SWEEP_MOST = 1000 /* as the statements have it */
 };
 
 static const abdm_ms_t KEEP_SENT = 7LL * 24 * 60 * 60 * 1000;
@@ -50,8 +51,10 @@ abdm_store_heartbeat(abdm_store_t *store, const char *owner, abdm_ms_t until)
 }
 
 
-abdm_err_t
-abdm_store_release(abdm_store_t *store, const char *owner)
+/* `uncount`: claims to take back, 1 when the owner gives back in order; the claims of one that
+ * is gone stay counted, since the work may have ended it. */
+static abdm_err_t
+release(abdm_store_t *store, const char *owner, int uncount)
 {
     static const abdm_sql_t steps[] = {SQL_INBOX_RELEASE, SQL_JOB_RELEASE, SQL_OWNER_DELETE};
 
@@ -63,6 +66,9 @@ abdm_store_release(abdm_store_t *store, const char *owner)
             return err;
         }
         abdm_db_text(stmt, 1, owner);
+        if (steps[i] != SQL_OWNER_DELETE) {
+            abdm_db_int(stmt, 2, uncount);
+        }
         ABDM_TRY(abdm_db_run(stmt));
     }
     return ABDM_NO_ERR;
@@ -70,7 +76,15 @@ abdm_store_release(abdm_store_t *store, const char *owner)
 
 
 abdm_err_t
-abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now, bool (*gone)(const char *))
+abdm_store_release(abdm_store_t *store, const char *owner)
+{
+    return release(store, owner, 1);
+}
+
+
+abdm_err_t
+abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now,
+                        abdm_fate_t (*fate)(const char *owner))
 {
     enum { MOST = 64 };
     char *dead[MOST];
@@ -84,7 +98,10 @@ abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now, bool (*gone)(const c
         if (row && !abdm_failed(err) && n < MOST) {
             const char *id = (const char *) sqlite3_column_text(stmt, 0);
 
-            if (id != NULL && (sqlite3_column_int64(stmt, 1) < now || gone(id))) {
+            abdm_fate_t is = id != NULL ? fate(id) : ABDM_FATE_ALIVE;
+
+            if (is == ABDM_FATE_GONE
+                || (is == ABDM_FATE_UNKNOWN && sqlite3_column_int64(stmt, 1) < now)) {
                 dead[n] = abdm_db_copy(stmt, 0, &err);
                 n += dead[n] != NULL;
             }
@@ -95,7 +112,7 @@ abdm_store_release_gone(abdm_store_t *store, abdm_ms_t now, bool (*gone)(const c
     }
     for (size_t i = 0; i < n; i++) {
         if (!abdm_failed(err)) {
-            err = abdm_store_release(store, dead[i]);
+            err = release(store, dead[i], 0);
         }
         free(dead[i]);
     }
@@ -136,6 +153,79 @@ same_body(abdm_store_t *store, const uint8_t key[32], const uint8_t hash[32], bo
 }
 
 
+/* What a sealed body is tied to. */
+static void
+body_identity(abdm_buf_t *aad, const abdm_callback_t *cb)
+{
+    abdm_buf_addf(aad, "inbox/%s/%s/%s", cb->path, cb->hip_id, cb->request_id);
+}
+
+
+static abdm_err_t
+seal_body(const abdm_store_t *store, const abdm_callback_t *cb, abdm_buf_t *sealed)
+{
+    abdm_str_t body = {cb->body, cb->body_len};
+    abdm_buf_t aad = {0};
+    abdm_err_t err;
+
+    body_identity(&aad, cb);
+    err = aad.failed ? ABDM_ERR(MEMORY, "callback")
+                     : abdm_seal(store->key, abdm_buf_str(&aad), body, sealed);
+    abdm_buf_free(&aad);
+    return err;
+}
+
+
+/* Puts the body into a callback whose other members are there. */
+static abdm_err_t
+open_body(const abdm_store_t *store, abdm_str_t sealed, abdm_callback_t *cb)
+{
+    abdm_buf_t aad = {0}, body = {0};
+    abdm_err_t err;
+
+    body_identity(&aad, cb);
+    err = aad.failed ? ABDM_ERR(MEMORY, "callback")
+                     : abdm_unseal(store->key, abdm_buf_str(&aad), sealed, &body);
+    abdm_buf_free(&aad);
+    if (!abdm_failed(err)) {
+        cb->body_len = body.len;
+        cb->body = abdm_buf_take(&body);
+        if (cb->body == NULL) {
+            err = ABDM_ERR(MEMORY, "callback");
+        }
+    }
+    abdm_buf_wipe_free(&body);
+    return err;
+}
+
+
+static abdm_err_t
+insert_callback(abdm_store_t *store, const abdm_callback_t *cb, const uint8_t key[32],
+                const uint8_t hash[32], abdm_str_t sealed, const char *owner)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_INBOX_ADD, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_blob(stmt, 1, key, 32);
+    abdm_db_blob(stmt, 2, hash, 32);
+    abdm_db_text(stmt, 3, cb->path);
+    abdm_db_text(stmt, 4, cb->event);
+    abdm_db_text(stmt, 5, cb->hip_id);
+    abdm_db_text(stmt, 6, cb->request_id);
+    abdm_db_blob(stmt, 7, sealed.p, sealed.len);
+    abdm_db_int(stmt, 8, cb->received_at);
+    if (cb->event == NULL) {
+        abdm_db_int(stmt, 9, cb->received_at); /* nothing to do: kept for the operator */
+    } else {
+        abdm_db_text(stmt, 10, owner);
+    }
+    return abdm_db_run(stmt);
+}
+
+
 abdm_err_t
 abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *cb, const char *owner,
                      int64_t *id)
@@ -144,32 +234,17 @@ abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *cb, const char 
                                    abdm_str(cb->request_id)};
     const abdm_str_t body[] = {{cb->body, cb->body_len}};
     uint8_t key[32], hash[32];
-    sqlite3_stmt *stmt;
-    abdm_err_t err;
+    abdm_buf_t sealed = {0};
     bool same = false;
+    abdm_err_t err;
 
     *id = 0;
     ABDM_TRY(digest(identity, 3, key));
     ABDM_TRY(digest(body, 1, hash));
-
-    stmt = abdm_db_use(store, SQL_INBOX_ADD, &err);
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_blob(stmt, 1, key, sizeof(key));
-    abdm_db_blob(stmt, 2, hash, sizeof(hash));
-    abdm_db_text(stmt, 3, cb->path);
-    abdm_db_text(stmt, 4, cb->event);
-    abdm_db_text(stmt, 5, cb->hip_id);
-    abdm_db_text(stmt, 6, cb->request_id);
-    abdm_db_blob(stmt, 7, cb->body, cb->body_len);
-    abdm_db_int(stmt, 8, cb->received_at);
-    if (cb->event == NULL) {
-        abdm_db_int(stmt, 9, cb->received_at); /* nothing to do: kept for the operator */
-    } else {
-        abdm_db_text(stmt, 10, owner);
-    }
-    ABDM_TRY(abdm_db_run(stmt));
+    ABDM_TRY(seal_body(store, cb, &sealed));
+    err = insert_callback(store, cb, key, hash, abdm_buf_str(&sealed), owner);
+    abdm_buf_free(&sealed);
+    ABDM_TRY(err);
 
     if (sqlite3_changes(store->db) == 1) {
         *id = sqlite3_last_insert_rowid(store->db);
@@ -206,9 +281,9 @@ abdm_store_inbox_done(abdm_store_t *store, int64_t id)
 
 
 abdm_err_t
-abdm_store_inbox_give_back(abdm_store_t *store, int64_t id)
+abdm_store_inbox_give_back(abdm_store_t *store, int64_t id, abdm_ms_t due_at)
 {
-    return by_id(store, SQL_INBOX_GIVE_BACK, id, 0);
+    return by_id(store, SQL_INBOX_GIVE_BACK, id, due_at);
 }
 
 
@@ -250,8 +325,8 @@ copy_blob(sqlite3_stmt *stmt, int column, size_t *len, abdm_err_t *err)
 
 
 abdm_err_t
-abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max, abdm_callback_t *out,
-                       size_t *n, size_t *poisoned)
+abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
+                       abdm_callback_t *out, size_t *n, size_t *poisoned)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_INBOX_ORPHANS, &err);
@@ -265,6 +340,7 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max, abdm_
     }
     if (stmt != NULL) {
         abdm_db_int(stmt, 1, (int64_t) max);
+        abdm_db_int(stmt, 2, now);
     }
     while (row && read < max && !abdm_failed(err)) {
         err = abdm_db_row(stmt, &row);
@@ -277,8 +353,12 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max, abdm_
             cb->event = abdm_db_copy(stmt, 2, &err);
             cb->hip_id = abdm_db_copy(stmt, 3, &err);
             cb->request_id = abdm_db_copy(stmt, 4, &err);
-            cb->body = copy_blob(stmt, 5, &cb->body_len, &err);
             cb->received_at = sqlite3_column_int64(stmt, 6);
+            if (!abdm_failed(err)) {
+                err = open_body(store, (abdm_str_t){sqlite3_column_blob(stmt, 5),
+                                                    (size_t) sqlite3_column_bytes(stmt, 5)},
+                                cb);
+            }
             claims[read++] = sqlite3_column_int(stmt, 7);
         }
     }
@@ -296,6 +376,9 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, size_t max, abdm_
         } else {
             abdm_callback_clear(&out[i]);
         }
+    }
+    while (abdm_failed(err) && kept > 0) {
+        abdm_callback_clear(&out[--kept]);
     }
     *n = kept;
     return err;
@@ -353,46 +436,39 @@ read_job(sqlite3_stmt *stmt, abdm_job_t *job, abdm_err_t *err)
 
 
 abdm_err_t
-abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
-                     abdm_job_t *out, size_t *n, size_t *poisoned)
+abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, bool bulk, size_t max,
+                     abdm_job_t *out, size_t *n)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_DUE, &err);
-    int claims[256];
-    size_t read = 0, kept = 0;
+    size_t read = 0;
     bool row = stmt != NULL;
 
-    *n = *poisoned = 0;
-    if (max > sizeof(claims) / sizeof(claims[0])) {
-        max = sizeof(claims) / sizeof(claims[0]);
-    }
+    *n = 0;
     if (stmt != NULL) {
         abdm_db_int(stmt, 1, now);
         abdm_db_int(stmt, 2, (int64_t) max);
+        abdm_db_int(stmt, 3, bulk);
     }
     while (row && read < max && !abdm_failed(err)) {
         err = abdm_db_row(stmt, &row);
         if (row && !abdm_failed(err)) {
             read_job(stmt, &out[read], &err);
-            claims[read++] = sqlite3_column_int(stmt, 13);
+            out[read++].poisoned = sqlite3_column_int(stmt, 13) >= CLAIMS_MAX;
         }
     }
     if (stmt != NULL) {
         abdm_db_end(stmt);
     }
-    for (size_t i = 0; i < read; i++) {
-        if (!abdm_failed(err) && claims[i] >= CLAIMS_MAX) {
-            err = by_id(store, SQL_JOB_DONE, out[i].id, 0);
-            abdm_job_clear(&out[i]);
-            (*poisoned)++;
-        } else if (!abdm_failed(err)) {
-            err = claim(store, SQL_JOB_CLAIM, out[i].id, owner);
-            out[kept++] = out[i];
-        } else {
-            abdm_job_clear(&out[i]);
+    for (size_t i = 0; i < read && !abdm_failed(err); i++) {
+        err = claim(store, SQL_JOB_CLAIM, out[i].id, owner);
+    }
+    if (abdm_failed(err)) {
+        while (read > 0) {
+            abdm_job_clear(&out[--read]);
         }
     }
-    *n = kept;
+    *n = read;
     return err;
 }
 
@@ -405,7 +481,7 @@ abdm_store_job_done(abdm_store_t *store, int64_t id)
 
 
 abdm_err_t
-abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at)
+abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at, int attempts)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_AGAIN, &err);
@@ -415,7 +491,7 @@ abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_a
     }
     abdm_db_int(stmt, 1, job->id);
     abdm_db_int(stmt, 2, due_at);
-    abdm_db_int(stmt, 3, job->attempts);
+    abdm_db_int(stmt, 3, attempts);
     return abdm_db_run(stmt);
 }
 
@@ -459,31 +535,12 @@ abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now)
 
 
 abdm_err_t
-abdm_store_sweep(abdm_store_t *store, abdm_ms_t now)
+abdm_store_sweep(abdm_store_t *store, abdm_ms_t now, bool *more)
 {
+    *more = false;
     ABDM_TRY(by_id(store, SQL_INBOX_SWEEP, now - KEEP_CALLBACKS, 0));
-    return by_id(store, SQL_SENT_SWEEP, now - KEEP_SENT, 0);
-}
-
-
-abdm_err_t
-abdm_store_count(abdm_store_t *store, abdm_store_counts_t *out)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_COUNT, &err);
-    bool row;
-
-    memset(out, 0, sizeof(*out));
-    if (stmt == NULL) {
-        return err;
-    }
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    if (row) {
-        out->callbacks_open = sqlite3_column_int64(stmt, 0);
-        out->callbacks_kept = sqlite3_column_int64(stmt, 1);
-        out->jobs = sqlite3_column_int64(stmt, 2);
-        out->transfers_open = sqlite3_column_int64(stmt, 3);
-    }
-    abdm_db_end(stmt);
+    *more |= sqlite3_changes(store->db) == SWEEP_MOST;
+    ABDM_TRY(by_id(store, SQL_SENT_SWEEP, now - KEEP_SENT, 0));
+    *more |= sqlite3_changes(store->db) == SWEEP_MOST;
     return ABDM_NO_ERR;
 }

@@ -209,7 +209,7 @@ static abdm_err_t
 read_rsa(const json_t *jwk, const EVP_MD *const *md, const bool want[ABDM_JWK_ALGS],
          abdm_jwk_t *key)
 {
-    abdm_err_t err = ABDM_NO_ERR;
+    abdm_err_t err;
     BIGNUM *n = read_number(jwk, "n", MODULUS_BYTES);
     BIGNUM *e = read_number(jwk, "e", EXPONENT_BYTES);
 

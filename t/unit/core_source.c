@@ -50,7 +50,7 @@ odd(uint64_t length, uint64_t give, bool broken)
     odd_t *o = calloc(1, sizeof *o);
 
     assert_non_null(o);
-    *o = (odd_t){{length, odd_read, odd_close}, give, 0, broken};
+    *o = (odd_t){{length, odd_read, odd_close, NULL}, give, 0, broken};
     return &o->base;
 }
 

@@ -196,7 +196,7 @@ content_new(size_t n, uint8_t *md5, bool fail, int *closed)
     content_t *c = calloc(1, sizeof *c);
 
     assert_non_null(c);
-    *c = (content_t){{n, content_read, content_close}, n, md5, fail, closed};
+    *c = (content_t){{n, content_read, content_close, NULL}, n, md5, fail, closed};
     return &c->base;
 }
 

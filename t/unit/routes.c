@@ -12,96 +12,74 @@
 
 #include <cmocka.h>
 
-#include "core/json.h"
 #include "gateway/preset.h"
 #include "gateway/routes.h"
-
-#define ECHO "{\"response\":{\"requestId\":\"r1\"}}"
 
 static const struct {
     const char *canonical;
     const char *event;
     abdm_facility_header_t facility;
     const char *alias[8]; /* without "/api" */
-    const char *body;     /* one that has a business key */
-    const char *fields;   /* of that key, "" when there is none */
 } expected[] = {
     {"/api/v3/hip/token/on-generate-token", NULL, ABDM_FACILITY_HIP,
-     {"/v3/hip/token/on-generate-token"}, ECHO, ",\"r1\""},
+     {"/v3/hip/token/on-generate-token"}},
     {"/api/v3/link/on_carecontext", NULL, ABDM_FACILITY_HIP,
      {"/v3/link/on_carecontext", "/v3/link/on-care-context", "/v3/link/on-carecontext",
       "/v3/hip/link/on-carecontext", "/link/on-care-context", "/link/on-carecontext",
-      "/hip/link/on-carecontext"},
-     ECHO, ",\"r1\""},
+      "/hip/link/on-carecontext"}},
     {"/api/v3/links/context/on-notify", NULL, ABDM_FACILITY_HIP,
-     {"/v3/links/context/on-notify", "/v3/link/context/on-notify", "/link/context/on-notify"},
-     ECHO, ",\"r1\""},
+     {"/v3/links/context/on-notify", "/v3/link/context/on-notify", "/link/context/on-notify"}},
     {"/api/v3/patients/sms/on-notify", NULL, ABDM_FACILITY_HIP,
-     {"/v3/patients/sms/on-notify"},
-     "{\"status\":\"ACKNOWLEDGED\",\"response\":null,\"resp\":{\"requestId\":\"r2\"}}",
-     ",\"r2\""},
+     {"/v3/patients/sms/on-notify"}},
     {"/api/v3/hip/patient/care-context/discover", NULL, ABDM_FACILITY_HIP,
-     {"/v3/hip/patient/care-context/discover", "/v0.5/care-contexts/discover"},
-     "{\"transactionId\":\"t1\"}", ",\"t1\""},
+     {"/v3/hip/patient/care-context/discover", "/v0.5/care-contexts/discover"}},
     {"/api/v3/hip/link/care-context/init", NULL, ABDM_FACILITY_HIP,
-     {"/v3/hip/link/care-context/init", "/v0.5/links/link/init"},
-     "{\"transactionId\":\"t1\"}", ",\"t1\""},
+     {"/v3/hip/link/care-context/init", "/v0.5/links/link/init"}},
     {"/api/v3/hip/link/care-context/confirm", NULL, ABDM_FACILITY_HIP,
-     {"/v3/hip/link/care-context/confirm", "/v0.5/links/link/confirm"},
-     "{\"confirmation\":{\"token\":482913,\"linkRefNumber\":\"l1\"}}", ",\"l1\",482913"},
+     {"/v3/hip/link/care-context/confirm", "/v0.5/links/link/confirm"}},
     {"/api/v3/consent/request/hip/notify", "consent.notified", ABDM_FACILITY_HIP,
-     {"/v3/consent/request/hip/notify", "/v0.5/consents/hip/notify"},
-     "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":\"c1\"}}", ",\"c1\",\"GRANTED\""},
+     {"/v3/consent/request/hip/notify", "/v0.5/consents/hip/notify"}},
     {"/api/v3/hip/health-information/request", "transfer.requested", ABDM_FACILITY_HIP,
-     {"/v3/hip/health-information/request", "/v0.5/health-information/hip/request"},
-     "{\"transactionId\":\"t1\"}", ",\"t1\""},
+     {"/v3/hip/health-information/request", "/v0.5/health-information/hip/request"}},
     {"/api/v3/hip/patient/share", NULL, ABDM_FACILITY_HIP,
      {"/v3/hip/patient/share", "/v3/hip/patient/profile/share", "/patient-share/v3/share",
-      "/v1.0/patients/profile/share", "/v0.5/patients/profile/share"},
-     ECHO, ""},
-    {"/v0.5/patients/status/notify", NULL, ABDM_FACILITY_EITHER, {NULL}, ECHO, ""},
-    {"/v0.5/users/auth/on-fetch-modes", NULL, ABDM_FACILITY_EITHER, {NULL}, ECHO, ",\"r1\""},
-    {"/v0.5/users/auth/on-init", NULL, ABDM_FACILITY_EITHER, {NULL}, ECHO, ",\"r1\""},
-    {"/v0.5/users/auth/on-confirm", NULL, ABDM_FACILITY_EITHER, {NULL}, ECHO, ",\"r1\""},
-    {"/v0.5/users/auth/notify", NULL, ABDM_FACILITY_EITHER, {NULL}, ECHO, ""},
-    {"/v0.5/links/link/on-add-contexts", NULL, ABDM_FACILITY_HIP, {NULL}, ECHO, ",\"r1\""},
-    {"/v0.5/links/context/on-notify", NULL, ABDM_FACILITY_HIP, {NULL}, ECHO, ",\"r1\""},
-    {"/v0.5/patients/sms/on-notify", NULL, ABDM_FACILITY_HIP, {NULL}, ECHO, ",\"r1\""},
-    {"/v0.5/patients/on-find", NULL, ABDM_FACILITY_HIU, {NULL}, ECHO, ",\"r1\""},
+      "/v1.0/patients/profile/share", "/v0.5/patients/profile/share"}},
+    {"/v0.5/patients/status/notify", NULL, ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/on-fetch-modes", NULL, ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/on-init", NULL, ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/on-confirm", NULL, ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/notify", NULL, ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/links/link/on-add-contexts", NULL, ABDM_FACILITY_HIP, {NULL}},
+    {"/v0.5/links/context/on-notify", NULL, ABDM_FACILITY_HIP, {NULL}},
+    {"/v0.5/patients/sms/on-notify", NULL, ABDM_FACILITY_HIP, {NULL}},
+    {"/v0.5/patients/on-find", NULL, ABDM_FACILITY_HIU, {NULL}},
     {"/api/v3/hiu/consent/request/on-init", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/consent/request/on-init", "/v0.5/consent-requests/on-init"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/consent/request/on-init", "/v0.5/consent-requests/on-init"}},
     {"/api/v3/hiu/consent/request/on-status", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/consent/request/on-status", "/v0.5/consent-requests/on-status"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/consent/request/on-status", "/v0.5/consent-requests/on-status"}},
     {"/api/v3/hiu/consent/request/notify", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/consent/request/notify", "/v0.5/consents/hiu/notify"},
-     "{\"notification\":{\"consentRequestId\":\"q\",\"status\":\"DENIED\"}}",
-     ",\"q\",\"DENIED\""},
+     {"/v3/hiu/consent/request/notify", "/v0.5/consents/hiu/notify"}},
     {"/api/v3/hiu/consent/on-fetch", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/consent/on-fetch", "/v0.5/consents/on-fetch"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/consent/on-fetch", "/v0.5/consents/on-fetch"}},
     {"/api/v3/hiu/health-information/on-request", NULL, ABDM_FACILITY_HIU,
      {"/v3/hiu/health-information/on-request", "/v0.5/health-information/hiu/on-request",
-      "/v0.5/health-information/cm/on-request"},
-     ECHO, ",\"r1\""},
-    {"/v0.5/health-information/transfer", NULL, ABDM_FACILITY_NONE, {NULL},
-     "{\"transactionId\":\"t1\",\"pageNumber\":0}", ",\"t1\",0"},
+      "/v0.5/health-information/cm/on-request"}},
+    {"/v0.5/health-information/transfer", NULL, ABDM_FACILITY_NONE, {NULL}},
     {"/api/v3/hiu/subscription-requests/on-init", NULL, ABDM_FACILITY_HIU,
      {"/v3/hiu/subscription-requests/on-init", "/v3/hiu/hiecm/subscription-requests/on-init",
-      "/v0.5/subscription-requests/hiu/on-init"},
-     ECHO, ",\"r1\""},
+      "/v0.5/subscription-requests/hiu/on-init"}},
     {"/api/v3/hiu/subscription-requests/hiu/notify", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/subscription-requests/hiu/notify", "/v0.5/subscription-requests/hiu/notify"},
-     ECHO, ""},
+     {"/v3/hiu/subscription-requests/hiu/notify", "/v0.5/subscription-requests/hiu/notify"}},
     {"/api/v3/hiu/subscription/notify", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/subscription/notify", "/v0.5/subscriptions/hiu/notify"},
-     "{\"event\":{\"id\":\"e1\"}}", ",\"e1\""},
+     {"/v3/hiu/subscription/notify", "/v0.5/subscriptions/hiu/notify"}},
     {"/api/v3/hiu/patient/care-context/on-discover", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/patient/care-context/on-discover"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/patient/care-context/on-discover"}},
     {"/api/v3/hiu/patient/care-context/on-init", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/patient/care-context/on-init"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/patient/care-context/on-init"}},
     {"/api/v3/hiu/patient/care-context/on-confirm", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/patient/care-context/on-confirm"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/patient/care-context/on-confirm"}},
     {"/api/v3/hiu/patient/on-share", NULL, ABDM_FACILITY_HIU,
-     {"/v3/hiu/patient/on-share"}, ECHO, ",\"r1\""},
+     {"/v3/hiu/patient/on-share"}},
 };
 
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
@@ -182,7 +160,6 @@ an_unnamed_path_under_a_root_of_callbacks_gives_the_catch_all(void **state)
         assert_non_null(route);
         assert_string_equal(route->path, "*");
         assert_null(route->event);
-        assert_null(route->business_key);
     }
 }
 
@@ -204,136 +181,6 @@ what_is_no_callback_is_not_found(void **state)
         if (find(rows[i][0], rows[i][1]) != NULL)
             fail_msg("\"%s\" passes for a callback under \"%s\"", rows[i][1], rows[i][0]);
     }
-}
-
-
-static void
-key_of(const abdm_route_t *route, const char *facility, const char *body, abdm_buf_t *out)
-{
-    json_t *json;
-
-    assert_int_equal(abdm_json_parse(body, strlen(body), ABDM_JSON_DEPTH, &json).code, ABDM_OK);
-    abdm_route_business_key(route, abdm_str(facility), json, out);
-    json_decref(json);
-}
-
-
-static void
-assert_key(const char *path, const char *facility, const char *body, const char *want)
-{
-    const abdm_route_t *route = find("", path);
-    abdm_buf_t key = {0};
-
-    assert_non_null(route);
-    key_of(route, facility, body, &key);
-    char *z = abdm_buf_take(&key);
-    assert_non_null(z);
-    assert_string_equal(z, want);
-    free(z);
-}
-
-
-static void
-every_row_has_the_business_key_of_the_protocol(void **state)
-{
-    char want[256];
-
-    (void) state;
-    for (size_t i = 0; i < EXPECTED; i++) {
-        want[0] = '\0';
-        if (expected[i].fields[0] != '\0')
-            snprintf(want, sizeof want, "[\"%s\",\"HIP_1\"%s]", expected[i].canonical,
-                     expected[i].fields);
-        assert_key(expected[i].canonical, "HIP_1", expected[i].body, want);
-        assert_key(expected[i].canonical, "HIP_1", "{}", "");
-    }
-}
-
-
-static void
-the_catch_all_has_no_business_key(void **state)
-{
-    (void) state;
-    assert_key("/v3/x", "HIP_1", ECHO, "");
-}
-
-
-static void
-an_alias_gives_the_same_key_as_its_row(void **state)
-{
-    (void) state;
-    assert_key("/v0.5/health-information/hip/request", "H", "{\"transactionId\":\"t\"}",
-               "[\"/api/v3/hip/health-information/request\",\"H\",\"t\"]");
-}
-
-
-static void
-a_notification_in_a_list_gives_the_same_key(void **state)
-{
-    (void) state;
-    assert_key("/api/v3/consent/request/hip/notify", "H",
-               "{\"notification\":[{\"status\":\"REVOKED\",\"consentId\":\"c\"}]}",
-               "[\"/api/v3/consent/request/hip/notify\",\"H\",\"c\",\"REVOKED\"]");
-}
-
-
-static void
-a_field_that_is_missing_or_no_value_leaves_no_key(void **state)
-{
-    static const char *const bodies[] = {
-        "{\"notification\":{\"consentId\":\"c\"}}",
-        "{\"notification\":{\"status\":\"GRANTED\"}}",
-        "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":null}}",
-        "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":\"\"}}",
-        "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":{}}}",
-        "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":1.5}}",
-        "{\"notification\":[]}", "{}", "[]", "null",
-    };
-    (void) state;
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
-        assert_key("/api/v3/consent/request/hip/notify", "H", bodies[i], "");
-}
-
-
-static void
-a_value_above_255_bytes_leaves_no_key(void **state)
-{
-    char body[320], want[400], id[257];
-
-    (void) state;
-    memset(id, 'a', sizeof id);
-    id[256] = '\0';
-    snprintf(body, sizeof body, "{\"transactionId\":\"%s\"}", id);
-    assert_key("/api/v3/hip/health-information/request", "H", body, "");
-    id[255] = '\0';
-    snprintf(body, sizeof body, "{\"transactionId\":\"%s\"}", id);
-    snprintf(want, sizeof want, "[\"/api/v3/hip/health-information/request\",\"H\",\"%s\"]", id);
-    assert_key("/api/v3/hip/health-information/request", "H", body, want);
-}
-
-
-static void
-no_value_can_reach_into_its_neighbour(void **state)
-{
-    (void) state;
-    assert_key("/api/v3/hip/link/care-context/confirm", "H",
-               "{\"confirmation\":{\"linkRefNumber\":\"a\\\",\\\"b\",\"token\":\"012\"}}",
-               "[\"/api/v3/hip/link/care-context/confirm\",\"H\",\"a\\\",\\\"b\",\"012\"]");
-}
-
-
-static void
-a_key_is_appended_and_its_failure_takes_nothing(void **state)
-{
-    const abdm_route_t *route = find("", "/v3/hip/patient/care-context/discover");
-    abdm_buf_t out = {0};
-
-    (void) state;
-    assert_non_null(route);
-    abdm_buf_addz(&out, "before");
-    key_of(route, "H", "{}", &out);
-    assert_true(abdm_str_eq(abdm_buf_str(&out), ABDM_LIT("before")));
-    abdm_buf_free(&out);
 }
 
 
@@ -365,14 +212,6 @@ main(void)
         cmocka_unit_test(every_path_and_alias_leads_to_its_row_in_every_form),
         cmocka_unit_test(an_unnamed_path_under_a_root_of_callbacks_gives_the_catch_all),
         cmocka_unit_test(what_is_no_callback_is_not_found),
-        cmocka_unit_test(every_row_has_the_business_key_of_the_protocol),
-        cmocka_unit_test(the_catch_all_has_no_business_key),
-        cmocka_unit_test(an_alias_gives_the_same_key_as_its_row),
-        cmocka_unit_test(a_notification_in_a_list_gives_the_same_key),
-        cmocka_unit_test(a_field_that_is_missing_or_no_value_leaves_no_key),
-        cmocka_unit_test(a_value_above_255_bytes_leaves_no_key),
-        cmocka_unit_test(no_value_can_reach_into_its_neighbour),
-        cmocka_unit_test(a_key_is_appended_and_its_failure_takes_nothing),
         cmocka_unit_test(the_presets_are_those_of_the_two_environments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,8 @@ my $ROOT = abs_path(dirname(__FILE__) . '/../../..');
 my $JSON = Cpanel::JSON::XS->new->utf8->canonical;
 
 # What must never be in a log: people, their numbers, secrets, tokens.
-my @CANARIES = ('Asha', 'Kumari', 'Farida', '9000000001', 'asha.k@sbx', 'simulator-secret', 'eyJhbGciOi', 'औषध');
+my @CANARIES = ('Asha', 'Kumari', 'Farida', '9000000001', 'asha.k@sbx', 'simulator-secret', 'eyJhbGciOi', 'औषध',
+    'Haemoglobin', 'Rampur', 'Chest X-ray');
 
 my $PRIVATE = oct '600';
 
@@ -55,7 +56,7 @@ sub need_module ($class) {
 }
 
 # Options: hip, workers, gateway {directive => value}, facility [lines], main [lines], server [lines],
-# http [lines], module (0: nginx without it), hmis_url, mapping, plugin (0: HMIS without faults).
+# http [lines], env {name => value} of nginx, abdm [lines], push_allow [networks], module (0: nginx without it), hmis_url, mapping, plugin (0: HMIS without faults).
 sub new ($class, %option) {
     my $dir  = tempdir('abdm-XXXXXXXX', TMPDIR => 1);
     my $self = bless {
@@ -107,7 +108,7 @@ sub start_hmis ($self) {
 sub start_nginx ($self) {
     my $dir = $self->{dir};
     $self->write_conf if !-e "$dir/nginx.conf";
-    my %env;
+    my %env = %{ $self->{option}{env} // {} };
     if (build_dir() =~ /asan/) {
         chomp($env{LD_PRELOAD} = qx(gcc -print-file-name=libasan.so));
         $env{ASAN_OPTIONS}  = 'detect_leaks=0:abort_on_error=0';
@@ -147,12 +148,21 @@ sub workers ($self) {
 
 # As a power failure: no process gets to do anything more.
 sub kill_nginx ($self) {
+    kill 'STOP', $self->{pids}{nginx} or croak "nginx does not run\n";    # it starts no worker meanwhile
     my @workers = $self->workers;
-    my $master  = delete $self->{pids}{nginx} or croak "nginx does not run\n";
+    my $master  = delete $self->{pids}{nginx};
     kill 'KILL', $master, @workers;
     waitpid $master, 0;
-    $self->wait_until(sub { !grep { kill 0, $_ } @workers }, 5);
+    $self->wait_until(sub { !grep { _runs($_) } @workers }, 5);
     return $self;
+}
+
+# A process that has ended and that nobody has waited for does not run.
+sub _runs ($pid) {
+    open my $stat, '<', "/proc/$pid/stat" or return 0;
+    my $line = <$stat> // '';
+    close $stat or return 0;
+    return $line =~ /\) ([^ZX])/;
 }
 
 sub _spawn ($self, $name, $env, @command) {
@@ -198,7 +208,7 @@ sub _end ($self, $name, $signal, $seconds) {
 
 sub stop ($self) {
     $self->_end('nginx', 'QUIT', 15);
-    $self->_end($_, 'TERM', 3) for qw(hmis sim);
+    $self->_end($_, 'TERM', 3) for sort keys %{ $self->{pids} };
     return $self;
 }
 
@@ -296,8 +306,8 @@ sub _abdm_conf ($self, $option, $lines) {
     my @facility = @{ $option->{facility} // ['name "Demo Hospital";', "hmis rest $hmis mapping=$mapping;"] };
     my @abdm     = @{ $option->{abdm} // [] };
     return $lines->(4,
-        "abdm_store      sqlite:$dir/abdm.db;", "abdm_secret_key $dir/secret.key;", 'abdm_push_allow 127.0.0.0/8;',
-        @abdm, 'abdm_gateway custom {', (map { "    $_" } @gateway), '}',
+        "abdm_store      sqlite:$dir/abdm.db;", "abdm_secret_key $dir/secret.key;",
+        (map { "abdm_push_allow $_;" } @{ $option->{push_allow} // ['127.0.0.0/8'] }), @abdm, 'abdm_gateway custom {', (map { "    $_" } @gateway), '}',
         "abdm_facility $self->{hip} {", (map { "    $_" } @facility), '}');
 }
 
@@ -391,6 +401,31 @@ sub abdm ($self, @arguments) {
     return ($? >> 8, $self->read_file('abdm.out'), $self->read_file('abdm.err'));
 }
 
+# What `abdm --json COMMAND` prints of the store, decoded; nothing when it refuses.
+sub report ($self, @command) {
+    my ($status, $out) = $self->abdm('--store', "sqlite:$self->{dir}/abdm.db", '--json', @command);
+    return $status == 0 ? $JSON->decode($out) : undef;
+}
+
+sub explain ($self, $id) { return $self->report(explain => $id) }
+
+# A transfer as `abdm transfers` lists it.
+sub listed ($self, $id) {
+    my ($row) = grep { $_->{transactionId} eq $id } @{ $self->report(transfers => 100_000)->{transfers} };
+    return $row;
+}
+
+# The codes that decided something in the history of a transfer or consent, in order.
+sub reasons ($self, $id) {
+    my $told = $self->explain($id) // { history => [] };
+    return map { $_->{reason} // () } @{ $told->{history} };
+}
+
+# What still waits for these ids. The end of a transfer's time, for which a job stands by, is no work.
+sub open_work ($self, @ids) {
+    return map { my $id = $_; map { "$id: $_->{then}" } grep { $_->{then} ne 'transfer.over' } @{ $self->explain($id)->{waiting} } } @ids;
+}
+
 # ---- the end of a test --------------------------------------------------------------------------
 
 # The simulator saw nothing that the protocol forbids.
@@ -407,12 +442,13 @@ sub finish ($self, %option) {
     $self->stop;
     Test::More::ok(!$self->{late}{nginx}, 'nginx ends when it is told to');
     my $log    = $self->error_log;
+    my $logs   = join '', $log, $self->read_file('access.log'), $self->log_of('nginx');
     my @alerts = grep { /\[(?:alert|emerg)\]/ } split /\n/, $log;
     @alerts = grep { $_ !~ $option{alerts} } @alerts if $option{alerts};
     Test::More::is("@alerts", '', 'no alert in the error log');
-    Test::More::unlike($log . $self->log_of('nginx'), qr/Sanitizer|runtime error:/, 'no sanitizer report');
-    my @leaked = grep { index($log, _utf8($_)) >= 0 } @{ $self->{canaries} };
-    Test::More::is("@leaked", '', 'no person, number or secret in the error log');
+    Test::More::unlike($logs, qr/Sanitizer|runtime error:/, 'no sanitizer report');
+    my @leaked = grep { index($logs, _utf8($_)) >= 0 } @{ $self->{canaries} };
+    Test::More::is("@leaked", '', 'no person, number or secret in any log');
     if (!Test::More->builder->is_passing) { Test::More::diag(_tail($log)) }
     $self->_remove;
     Test::More::done_testing();

@@ -49,13 +49,16 @@ sub add_routes ($routes, $state, $cm) {
     $get->('/consents/:id' => sub ($c) { return _consent($state->consents->{ $c->param('id') }) });
     $post->('/consents/:id/notify' => sub ($c, $wish) {
         my $consent = $state->consents->{ $c->param('id') } or die "no such consent\n";
-        return $cm->notify_consent($consent, $wish->{status} // 'GRANTED', $wish);
+        my $sent = $cm->notify_consent($consent, $wish->{status} // 'GRANTED', $wish);
+        return $wish->{background} ? {} : $sent;
     });
     $post->('/consents/:id/request' => sub ($c, $wish) {
         my $consent  = $state->consents->{ $c->param('id') } or die "no such consent\n";
         my $transfer = $cm->new_transfer($consent, $wish);
         delete $wish->{body};
-        return $cm->request_data($transfer, $wish)->then(sub ($got) { return { %$got, transaction_id => $transfer->{transaction_id} } });
+        my $id   = $transfer->{transaction_id};
+        my $sent = $cm->request_data($transfer, $wish);
+        return $wish->{background} ? { transaction_id => $id } : $sent->then(sub ($got) { return { %$got, transaction_id => $id } });
     });
     $post->('/callback' => sub ($c, $wish) { return $cm->send_callback($wish) });
 
@@ -77,6 +80,11 @@ sub add_routes ($routes, $state, $cm) {
         my %want = map { exists $wish->{$_} ? ($_ => $wish->{$_}) : () } qw(n contexts concurrency timeout_s first);
         push @storms, Sim::Storm->new(%want, state => $state, cm => $cm)->start;
         return { id => $#storms };
+    });
+    $post->('/storm/:id/stop' => sub ($c, $wish) {
+        my $storm = $c->param('id') =~ /\A\d+\z/ ? $storms[$c->param('id')] : undef;
+        $storm->stop if $storm;
+        return $storm ? $storm->report : { error => 'no such storm' };
     });
     $get->('/storm/:id' => sub ($c) {
         my $storm = $c->param('id') =~ /\A\d+\z/ ? $storms[$c->param('id')] : undef;

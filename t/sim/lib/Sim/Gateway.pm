@@ -83,7 +83,7 @@ sub _answered ($state, $c, $call, $body, $kind, $result) {
     return $refuse->('hip-id.other', 'the callback was for another facility', 1035, 'Invalid HIP ID')
         if defined $callback->{hip} && $hip ne $callback->{hip};
     if (my $before = $callback->{answered}) {
-        return (undef, refuse(400, 1113, 'Duplicate response')) if $before->{spoiled};
+        return (undef, refuse(400, 1113, 'Duplicate response')) if $before->{spoiled} || _may_repeat($state, $before, $call);
         return $refuse->('response.repeated', 'this callback was answered before', 1113, 'Duplicate response');
     }
     return ($callback, undef);
@@ -150,7 +150,7 @@ sub notify ($state, $c, $call, $refused) {
         return refuse(400, 1017, 'Invalid transaction id');
     }
     if (my $earlier = $transfer->{notify_call}) {
-        $state->violate($call, 'notify.repeated', 'this transfer was notified before') if !$earlier->{spoiled};
+        $state->violate($call, 'notify.repeated', 'this transfer was notified before') if !$earlier->{spoiled} && !_may_repeat($state, $earlier, $call);
         return refuse(400, 9999, 'Duplicate notification');
     }
     my $before = @{ $call->{violations} };
@@ -215,6 +215,13 @@ sub _missing_pages ($transfer) {
     my $last  = $any->{pageCount};
     my $base  = exists $pages->{0} ? 0 : 1;
     return grep { !($pages->{$_} && $pages->{$_}{accepted}) } $base .. $base + $last - 1;
+}
+
+# A bridge that may have died before it learned of an answer says the same once more.
+sub _may_repeat ($state, $before, $call) {
+    return 0 if !$state->config->{may_forget};
+    my $canonical = Cpanel::JSON::XS->new->canonical;
+    return $canonical->encode($before->{body}) eq $canonical->encode($call->{body});
 }
 
 sub _first_call ($state, $callback, $call) {

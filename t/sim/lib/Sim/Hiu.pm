@@ -64,7 +64,7 @@ sub _judge ($state, $call, $transfer, $opened) {
     my $page = $opened->{page};
     $state->violate($call, @$_) for @{ $opened->{faults} };
     if ($page) {
-        my $repeat = _repeat($transfer, $page);
+        my $repeat = _repeat($state, $transfer, $page);
         return answer(202) if $repeat eq 'spoiled';
         $state->violate($call, 'page.repeated', "page $page->{pageNumber} was accepted before") if $repeat eq 'answered';
         _set_faults($state, $call, $transfer, $page) if $repeat eq 'no';
@@ -82,9 +82,14 @@ sub _judge ($state, $call, $transfer, $opened) {
     return answer(202);
 }
 
-# Was the page accepted before, and did the sender learn of it?
-sub _repeat ($transfer, $page) {
+# Was the page accepted before, and did the sender learn of it? One that may forget may send it again,
+# as long as it is the same.
+sub _repeat ($state, $transfer, $page) {
     my $before = $transfer->{pages}{ $page->{pageNumber} } or return 'no';
+    if ($state->config->{may_forget} && ($before->{sha256} // '') eq ($page->{sha256} // '')) {
+        $before->{repeats}++;
+        return 'spoiled';
+    }
     return $before->{call}{spoiled} ? 'spoiled' : 'answered';
 }
 

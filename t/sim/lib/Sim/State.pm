@@ -23,6 +23,7 @@ my %DEFAULT = (
     skew_seconds  => 300,
     inspect       => 1,
     open_every    => 1,
+    may_forget    => 0,
 );
 
 has config => sub { +{%DEFAULT} };

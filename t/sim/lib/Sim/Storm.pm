@@ -26,6 +26,13 @@ sub start ($self) {
     return $self;
 }
 
+# Begins no more transfers; those begun go on to their end.
+sub stop ($self) {
+    $self->n($self->started);
+    $self->ended_ms(now_ms()) if !$self->running;
+    return;
+}
+
 sub report ($self) {
     my $outcome = $self->outcome;
     my $done    = 0;

@@ -1,0 +1,219 @@
+/*
+ * Jobs between store and executor: which ones this process takes on, and how those that were
+ * written down begin. On the store thread.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/id.h"
+#include "engine/internal.h"
+
+
+/* A job of this transaction, begun once it is committed. Takes the job. */
+static abdm_err_t
+keep_fresh(abdm_engine_t *engine, abdm_job_t *job)
+{
+    if (engine->n_fresh == engine->cap_fresh) {
+        size_t cap = engine->cap_fresh == 0 ? 64 : engine->cap_fresh * 2;
+        abdm_job_t *more = realloc(engine->fresh, cap * sizeof(*more));
+
+        if (more == NULL) {
+            return ABDM_ERR(MEMORY, "jobs");
+        }
+        engine->fresh = more;
+        engine->cap_fresh = cap;
+    }
+    engine->fresh[engine->n_fresh++] = *job;
+    memset(job, 0, sizeof(*job));
+    return ABDM_NO_ERR;
+}
+
+
+bool
+abdm_job_is_bulk(abdm_job_kind_t kind)
+{
+    return kind != ABDM_JOB_EVENT && kind != ABDM_JOB_GATEWAY;
+}
+
+
+bool
+abdm_engine_has_room(const abdm_engine_t *engine, bool bulk)
+{
+    size_t taken = atomic_load(bulk ? &engine->bulk : &engine->under_way) + engine->n_fresh;
+    size_t most = bulk ? ABDM_BULK_MAX : ABDM_UNDER_WAY_MAX;
+
+    return !atomic_load(&engine->draining) && taken - engine->replacing < most;
+}
+
+
+/* Each attempt of a call to the gateway has an id of its own, remembered before it is sent. */
+static abdm_err_t
+stamp(abdm_engine_t *engine, abdm_job_t *job, abdm_ms_t now)
+{
+    char id[ABDM_UUID_TEXT];
+
+    if (job->kind != ABDM_JOB_GATEWAY) {
+        return ABDM_NO_ERR;
+    }
+    ABDM_TRY(abdm_uuid4(id));
+    free(job->request_id);
+    job->request_id = strdup(id);
+    if (job->request_id == NULL) {
+        return ABDM_ERR(MEMORY, "REQUEST-ID");
+    }
+    return abdm_store_sent(engine->store, job, now);
+}
+
+
+void
+abdm_engine_due_at(abdm_engine_t *engine, abdm_ms_t due)
+{
+    if (engine->next_due == 0 || due < engine->next_due) {
+        engine->next_due = due;
+    }
+}
+
+
+abdm_err_t
+abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t now)
+{
+    for (size_t i = 0; i < effects->n; i++) {
+        abdm_job_t *job = &effects->item[i].u.job;
+        bool mine;
+
+        if (effects->item[i].kind != ABDM_EFFECT_JOB) {
+            continue;
+        }
+        mine = job->due_at <= now
+               && (abdm_engine_has_room(engine, abdm_job_is_bulk(job->kind))
+                   || (job->document != NULL && !atomic_load(&engine->draining)));
+        ABDM_TRY(abdm_store_job_add(engine->store, job, mine ? engine->owner : NULL));
+        if (mine) {
+            ABDM_TRY(stamp(engine, job, now));
+            ABDM_TRY(keep_fresh(engine, job));
+        } else {
+            engine->backlog |= job->due_at <= now;
+            abdm_engine_due_at(engine, job->due_at);
+        }
+    }
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_engine_claim_due(abdm_engine_t *engine, abdm_ms_t now)
+{
+    abdm_job_t jobs[16];
+    abdm_err_t err = ABDM_NO_ERR;
+    size_t n = 0;
+
+    while (abdm_engine_has_room(engine, false)) {
+        ABDM_TRY(abdm_store_job_claim(engine->store, engine->owner, now, abdm_engine_has_room(engine, true),
+                                      sizeof(jobs) / sizeof(jobs[0]), jobs, &n));
+        for (size_t i = 0; i < n; i++) {
+            if (!abdm_failed(err)) {
+                err = stamp(engine, &jobs[i], now);
+            }
+            if (!abdm_failed(err)) {
+                err = keep_fresh(engine, &jobs[i]);
+            }
+            abdm_job_clear(&jobs[i]);
+        }
+        ABDM_TRY(err);
+        if (n == 0) {
+            break;
+        }
+    }
+    engine->backlog = !abdm_engine_has_room(engine, false) || !abdm_engine_has_room(engine, true);
+    return abdm_store_job_next_due(engine->store, &engine->next_due);
+}
+
+
+/* Loads what the task must know of its transfer. */
+static abdm_err_t
+brief(abdm_engine_t *engine, abdm_task_t *task)
+{
+    const abdm_view_t *view = abdm_store_view(engine->store);
+    const abdm_job_t *job = &task->job;
+    abdm_consent_t consent = {0};
+    abdm_err_t err;
+    int context = job->arg;
+
+    if (job->kind == ABDM_JOB_GATEWAY || job->kind == ABDM_JOB_EVENT) {
+        return ABDM_NO_ERR;
+    }
+    ABDM_TRY(view->transfer(view, job->hip_id, job->subject, &task->transfer));
+    if (job->kind != ABDM_JOB_RECORDS) {
+        ABDM_TRY(view->page(view, &task->transfer, job->arg, &task->page));
+        context = task->page.context;
+    }
+    ABDM_TRY(view->context(view, &task->transfer, context, &task->context));
+    err = view->consent(view, job->hip_id, task->transfer.consent_id, &consent);
+    if (!abdm_failed(err)) {
+        task->patient_id = consent.patient_id;
+        consent.patient_id = NULL;
+        abdm_consent_clear(&consent);
+    }
+    return err.code == ABDM_E_NOT_FOUND ? ABDM_NO_ERR : err;
+}
+
+
+/* Straight to its flow: a moment that came, or a job that cannot be begun. */
+static void
+post_result(abdm_engine_t *engine, abdm_task_t *task)
+{
+    abdm_work_t *work = calloc(1, sizeof(*work));
+
+    if (work == NULL) {
+        abdm_engine_forget(engine, task);
+        return;
+    }
+    work->kind = ABDM_WORK_RESULT;
+    work->task = task;
+    abdm_engine_post(engine, work);
+}
+
+
+static void
+begin_job(abdm_engine_t *engine, abdm_job_t *job)
+{
+    abdm_task_t *task = calloc(1, sizeof(*task));
+
+    if (task == NULL) {
+        abdm_job_clear(job); /* ours until this process ends */
+        return;
+    }
+    task->job = *job;
+    memset(job, 0, sizeof(*job));
+    atomic_fetch_add(&engine->open, 1);
+    atomic_fetch_add(&engine->under_way, 1);
+    if (abdm_job_is_bulk(task->job.kind)) {
+        atomic_fetch_add(&engine->bulk, 1);
+    }
+    if (task->job.poisoned) {
+        task->result.err = ABDM_ERR(POISON, "it ended its workers again and again");
+        task->result.final = true;
+    } else {
+        task->result.err = brief(engine, task);
+        task->result.final = task->result.err.code == ABDM_E_NOT_FOUND;
+    }
+    if (task->job.kind == ABDM_JOB_EVENT || abdm_failed(task->result.err)) {
+        post_result(engine, task);
+    } else {
+        abdm_exec_run(engine->exec, task);
+    }
+}
+
+
+void
+abdm_engine_begin_jobs(abdm_engine_t *engine)
+{
+    for (size_t i = 0; i < engine->n_fresh; i++) {
+        if (atomic_load(&engine->stopping)) {
+            abdm_job_clear(&engine->fresh[i]);
+        } else {
+            begin_job(engine, &engine->fresh[i]);
+        }
+    }
+    engine->n_fresh = 0;
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/env perl
+
+# A worker that dies at any step of a transfer loses nothing: the next one goes on where it was, the
+# requester has each page once or the identical page again, and the gateway is told one outcome.
+# Once with the worker alone, which the master replaces, and once with everything, as in a power
+# failure. The steps are those of flow/table.c.
+
+use strict;
+use warnings;
+use feature 'signatures';
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Time::HiRes qw(time);
+use Test::ABDM;
+use Test::More;
+
+Test::ABDM->need_module;
+plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan)\z};
+
+# What raises each event: a callback, an answer from outside, or another event.
+my %RAISED_BY = (
+    'consent.notified'      => 'callback',
+    'transfer.requested'    => 'callback',
+    'transfer.acknowledged' => 'answer',
+    'transfer.listed'       => 'answer',
+    'transfer.page_due'     => 'event',
+    'transfer.fetched'      => 'answer',
+    'transfer.pushed'       => 'answer',
+    'transfer.notified'     => 'answer',
+    'transfer.over'         => 'event',
+    'reply.sent'            => 'answer',
+);
+my @PATHS  = ('/api/v3/consent/request/hip/notify', '/api/v3/hip/health-information/request');
+my @POINTS = (
+    (map { "accepted $_" } @PATHS),
+    (map { my $event = $_; map { "$_ $event" } ($RAISED_BY{$event} eq 'answer' ? 'answered' : ()), 'before', 'after' } sort keys %RAISED_BY),
+);
+
+sub source ($file) { local (@ARGV, $/) = (Test::ABDM->root . "/lib/$file"); return <> }
+
+subtest 'every event of flow/table.c is a point of this test' => sub {
+    my @events = source('flow/table.c') =~ /\{"([\w.]+)",/g;
+    is_deeply [sort keys %RAISED_BY], [sort @events], 'the same events';
+    my %place = map { $_ => 1 } map { source("engine/$_") =~ /abdm_fault_point\("(\w+)"/g }
+        map { s{.*/}{}r } glob Test::ABDM->root . '/lib/engine/*.c';
+    is_deeply [sort keys %place], [qw(accepted after answered before)], 'at every place that the engine has';
+};
+
+my $t     = Test::ABDM->new(main => ['env ABDM_FAULT_FILE;']);
+my $FAULT = "$t->{dir}/fault";
+$t->{option}{env} = { ABDM_FAULT_FILE => $FAULT };
+$t->start;
+$t->sim('/config', { may_forget => 1 });
+
+# Runs one transfer, with $power also taking away everything else at the moment the worker dies;
+# gives how long it took.
+sub survive ($point, $power) {
+    my $struck = !defined $point;
+    $t->signal_nginx('STOP') if $power;    # so that no new worker comes up before the power is off
+    $t->write_file('fault', "$point\n") if !$struck;
+    my $start = time;
+    my $soon  = sub ($done) {
+        $t->wait_until(sub {
+            if (!$struck && !-e $FAULT) {
+                $struck = 1;
+                $t->kill_nginx->start_nginx if $power;
+            }
+            $done->();
+        }, 20);
+    };
+    my %late    = (background => 1, retry => 1);
+    my $consent = $t->grant(contexts => ['OPD-25-3107'], notify => {%late});
+    my $asked   = $consent->{consent_id};
+    ok $soon->(sub { $t->sim("/consents/$asked")->{acks}[0] }), 'the consent is acknowledged' or return;
+    my $id   = $t->request($consent, %late);
+    my $done;
+    ok $soon->(sub { ($done = $t->sim("/transfers/$id"))->{notify} }), 'the transfer is notified' or diag explain $t->explain($id);
+    ok $soon->(sub { $struck && !$t->open_work($asked, $id) }), 'no work is left' or diag explain [$struck, $t->open_work($asked, $id)];
+    my $took = time - $start;
+    unlink $FAULT;
+
+    is $t->listed($id)->{state}, 'DONE', 'the transfer is done';
+    is_deeply [map { $_->{pageNumber} } @{ $done->{pages} }], [0, 1], 'each page is there';
+    is_deeply $done->{notify}{statusNotification}{statusResponses}[0]{hiStatus}, 'DELIVERED', 'and reported';
+    return $took;
+}
+
+my $usual = survive(undef, 0);
+my %slowest;
+for my $power (0, 1) {
+    my $who = $power ? 'all of nginx' : 'the worker';
+    for my $point (@POINTS) {
+        subtest "$who may die: $point" => sub {
+            my $took = survive($point, $power) // 99;
+            $slowest{$who} = $took if $took > ($slowest{$who} // 0);
+        };
+    }
+    if (!$power) {
+        my $deaths = () = $t->error_log =~ /exited on signal 9/g;
+        is $deaths, scalar(@POINTS), 'every point killed a worker';
+    }
+    note sprintf 'slowest transfer through the death of %s: %.2f s (undisturbed %.2f s)', $who, $slowest{$who}, $usual;
+    cmp_ok $slowest{$who}, '<', 8, "recovery from the death of $who is a matter of seconds";
+}
+
+$t->no_violations('what came twice was identical');
+$t->finish(alerts => qr/exited on signal 9/);

@@ -1,0 +1,81 @@
+/*
+ * Answers of an HMIS through libjq, with a program that passes them on: what jq gives is held
+ * against the plain form.
+ */
+#include "fuzz.h"
+
+#include <unistd.h>
+
+#include "core/json.h"
+#include "core/hi_type.h"
+#include "hmis/hmis.h"
+
+static abdm_hmis_t *hmis;
+
+
+static void
+close_hmis(void)
+{
+    abdm_hmis_close(hmis);
+}
+
+
+static void
+write_file(const char *dir, const char *name, const char *text, char path[128])
+{
+    snprintf(path, 128, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    NEED(f != NULL);
+    NEED(fputs(text, f) >= 0);
+    NEED(fclose(f) == 0);
+}
+
+
+static void
+open_hmis(void)
+{
+    char dir[] = "/tmp/abdm-fuzz-XXXXXX", mapping[128], program[128], problem[512];
+
+    NEED(mkdtemp(dir) != NULL);
+    write_file(dir, "mapping.json", "{\"records\":{\"path\":\"/\",\"map\":\"m.jq\"}}", mapping);
+    write_file(dir, "m.jq", ".", program);
+    NEED(!abdm_failed(abdm_hmis_open("rest", "http://h", dir, problem, &hmis)));
+    unlink(mapping);
+    unlink(program);
+    rmdir(dir);
+    NEED(atexit(close_hmis) == 0);
+}
+
+
+static void
+check_record(const json_t *record)
+{
+    abdm_hi_type_t type;
+
+    NEED(abdm_hi_type_parse(abdm_str(abdm_json_string_at(record, "hiType")), &type));
+    NEED(strcmp(abdm_json_string_at(record, "careContextReference"), "OPD-1") == 0);
+    NEED((abdm_json_string_at(record, "document.url") != NULL) !=
+         (abdm_json_string_at(record, "bundle.url") != NULL));
+    NEED(abdm_json_string_at(record, "patient.patientReference") != NULL);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const abdm_hmis_query_t query = {"IN1", "P1", "OPD-1", "2026-01-01", "2026-12-31"};
+    const json_t *record;
+    json_t *records;
+    size_t i;
+
+    if (hmis == NULL)
+        open_hmis();
+    abdm_err_t err =
+        abdm_hmis_records_map(hmis, &query, (const char *) data, size, &records);
+    NEED(abdm_failed(err) == (records == NULL));
+    NEED(err.code == ABDM_OK || err.code == ABDM_E_HMIS_ANSWER);
+    json_array_foreach(records, i, record)
+        check_record(record);
+    json_decref(records);
+    return 0;
+}

@@ -1,0 +1,207 @@
+/* Jobs in the store, what is swept away, and who may fetch the gateway's keys. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "work_kit.h"
+
+
+/* --- jobs --- */
+
+static void
+due_jobs_come_in_the_order_of_their_time(void **state)
+{
+    abdm_job_t got[16];
+
+    (void) state;
+    add_job("later", 300, NULL);
+    add_job("first", 100, NULL);
+    add_job("second", 200, NULL);
+    add_job("future", 9000, NULL);
+    assert_int_equal(claim_jobs("me", 300, got), 3);
+    assert_string_equal(got[0].subject, "first");
+    assert_string_equal(got[1].subject, "second");
+    assert_string_equal(got[2].subject, "later");
+    assert_int_equal(got[0].kind, ABDM_JOB_GATEWAY);
+    assert_string_equal(got[0].event, "x.done");
+    assert_int_equal(got[0].arg, 7);
+    assert_string_equal(got[0].path, "/p");
+    assert_string_equal(got[0].body, "{}");
+    assert_int_equal(got[0].deadline_at, 1100);
+    assert_int_equal(got[0].created_at, 5);
+    assert_null(got[0].request_id);
+    for (int i = 0; i < 3; i++)
+        abdm_job_clear(&got[i]);
+}
+
+
+static void
+the_next_due_job_is_the_earliest_without_an_owner(void **state)
+{
+    abdm_ms_t due = -1;
+
+    (void) state;
+    OK_(abdm_store_job_next_due(K.store, &due));
+    assert_int_equal(due, 0);
+    add_job("mine", 50, "me");
+    add_job("b", 300, NULL);
+    add_job("a", 200, NULL);
+    OK_(abdm_store_job_next_due(K.store, &due));
+    assert_int_equal(due, 200);
+}
+
+
+static void
+a_job_put_off_keeps_its_attempts_and_comes_when_due(void **state)
+{
+    abdm_job_t got[16];
+
+    (void) state;
+    add_job("a", 10, NULL);
+    assert_int_equal(claim_jobs("me", 10, got), 1);
+    OK_(abdm_store_job_again(K.store, &got[0], 500, 3));
+    abdm_job_clear(&got[0]);
+    assert_int_equal(claim_jobs_only("me", 499, NULL), 0);
+    assert_int_equal(claim_jobs("me", 500, got), 1);
+    assert_int_equal(got[0].attempts, 3);
+    OK_(abdm_store_job_done(K.store, got[0].id));
+    abdm_job_clear(&got[0]);
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM job"), 0);
+}
+
+
+static void
+without_room_for_records_only_quick_jobs_are_claimed(void **state)
+{
+    static const abdm_job_kind_t kinds[] = {ABDM_JOB_EVENT, ABDM_JOB_GATEWAY, ABDM_JOB_RECORDS,
+                                            ABDM_JOB_DOCUMENT, ABDM_JOB_PUSH};
+    abdm_job_t got[16];
+    size_t n = 0;
+
+    (void) state;
+    for (int i = 0; i < 5; i++) {
+        abdm_job_t j = job("a", 10);
+
+        j.kind = kinds[i];
+        OK_(abdm_store_job_add(K.store, &j, NULL));
+    }
+    OK_(abdm_store_job_claim(K.store, "me", 20, false, 16, got, &n));
+    assert_int_equal(n, 2);
+    for (size_t i = 0; i < n; i++)
+        abdm_job_clear(&got[i]);
+    assert_int_equal(claim_jobs_only("me", 20, NULL), 3);
+}
+
+
+static void
+sent_ids_and_done_callbacks_are_swept_after_their_time(void **state)
+{
+    const abdm_ms_t hour = 60 * 60 * 1000;
+    abdm_job_t j = job("a", 10);
+    bool more;
+
+    (void) state;
+    j.request_id = "sent-1";
+    OK_(abdm_store_sent(K.store, &j, 0));
+    int64_t id = add("r1", "{}", "me");
+    OK_(abdm_store_inbox_done(K.store, id));
+    store_kit_exec(&K, "UPDATE inbox SET done_at = 0");
+    add("r2", "{}", "me");
+
+    OK_(abdm_store_sweep(K.store, 48 * hour, &more));
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM inbox"), 2);
+    OK_(abdm_store_sweep(K.store, 48 * hour + 1, &more));
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM inbox"), 1);
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM sent"), 1);
+    OK_(abdm_store_sweep(K.store, 7 * 24 * hour + 1, &more));
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM sent"), 0);
+    assert_false(more);
+}
+
+
+static void
+a_sweep_takes_a_thousand_at_a_time_and_tells_of_more(void **state)
+{
+    bool more = false;
+
+    (void) state;
+    store_kit_exec(&K, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                       " WHERE i < 1500) INSERT INTO sent SELECT 'id-' || i, 'h', 's', 'p', 0"
+                       " FROM n");
+    OK_(abdm_store_sweep(K.store, 1000LL * 60 * 60 * 24 * 30, &more));
+    assert_true(more);
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM sent"), 500);
+    OK_(abdm_store_sweep(K.store, 1000LL * 60 * 60 * 24 * 30, &more));
+    assert_false(more);
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM sent"), 0);
+}
+
+
+/* --- keys --- */
+
+static void
+the_gateways_keys_are_fetched_by_one_within_the_throttle(void **state)
+{
+    abdm_stored_keys_t keys;
+    bool mine;
+
+    (void) state;
+    OK_(abdm_store_keys_get(K.store, "u", &keys));
+    assert_null(keys.json);
+    OK_(abdm_store_keys_try(K.store, "u", 1000, 500, &mine));
+    assert_true(mine);
+    OK_(abdm_store_keys_try(K.store, "u", 1100, 600, &mine));
+    assert_false(mine);
+    OK_(abdm_store_keys_put(K.store, "u", NULL, 1200));
+    OK_(abdm_store_keys_get(K.store, "u", &keys));
+    assert_true(keys.failed);
+    OK_(abdm_store_keys_try(K.store, "u", 2000, 1500, &mine));
+    assert_true(mine);
+    OK_(abdm_store_keys_put(K.store, "u", "{}", 2100));
+    OK_(abdm_store_keys_get(K.store, "u", &keys));
+    assert_false(keys.failed);
+    assert_int_equal(keys.fetched_at, 2100);
+    assert_int_equal(keys.tried_at, 2000);
+    assert_string_equal(keys.json, "{}");
+    free(keys.json);
+}
+
+
+static void
+forced_fetches_come_in_a_burst_and_then_one_at_a_time(void **state)
+{
+    const abdm_ms_t every = 60000;
+    bool mine;
+
+    (void) state;
+    for (int i = 0; i < 3; i++) {
+        OK_(abdm_store_keys_force(K.store, "u", 1000000 + i, every, 3, &mine));
+        assert_true(mine);
+    }
+    OK_(abdm_store_keys_force(K.store, "u", 1000010, every, 3, &mine));
+    assert_false(mine);
+    OK_(abdm_store_keys_force(K.store, "u", 1000000 + every + 10, every, 3, &mine));
+    assert_true(mine);
+    OK_(abdm_store_keys_force(K.store, "u", 1000000 + every + 20, every, 3, &mine));
+    assert_false(mine);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(due_jobs_come_in_the_order_of_their_time),
+        STORE_TEST(the_next_due_job_is_the_earliest_without_an_owner),
+        STORE_TEST(a_job_put_off_keeps_its_attempts_and_comes_when_due),
+        STORE_TEST(sent_ids_and_done_callbacks_are_swept_after_their_time),
+        STORE_TEST(without_room_for_records_only_quick_jobs_are_claimed),
+        STORE_TEST(a_sweep_takes_a_thousand_at_a_time_and_tells_of_more),
+        STORE_TEST(the_gateways_keys_are_fetched_by_one_within_the_throttle),
+        STORE_TEST(forced_fetches_come_in_a_burst_and_then_one_at_a_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
