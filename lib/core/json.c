@@ -155,10 +155,10 @@ abdm_json_is_number(abdm_str_t s)
 }
 
 
-/* Copies the text with quotes around its numbers. Whatever else is wrong is jansson's to say: but
+/* Copies the text with quotes around its numbers: `quote` is the opening one. Whatever else is wrong is jansson's to say: but
  * for a key, a quoted number where no value belongs is as wrong as a bare one. */
 static abdm_err_t
-quote_numbers(const char *p, size_t len, abdm_buf_t *out)
+quote_numbers(const char *p, size_t len, const char *quote, abdm_buf_t *out)
 {
     const char *end = p + len, *from = p;
 
@@ -170,7 +170,7 @@ quote_numbers(const char *p, size_t len, abdm_buf_t *out)
             if (n == 0)
                 return ABDM_ERR(JSON, "JSON: a number is not well-formed");
             abdm_buf_add(out, from, (size_t) (p - from));
-            abdm_buf_add(out, "\"", 1);
+            abdm_buf_addz(out, quote);
             abdm_buf_add(out, p, n);
             abdm_buf_add(out, "\"", 1);
             p += n;
@@ -188,8 +188,8 @@ quote_numbers(const char *p, size_t len, abdm_buf_t *out)
 }
 
 
-abdm_err_t
-abdm_json_parse_exact(const char *p, size_t len, int max_depth, json_t **out)
+static abdm_err_t
+parse_quoted(const char *p, size_t len, const char *quote, int max_depth, json_t **out)
 {
     abdm_buf_t quoted = {0};
     abdm_err_t err;
@@ -197,11 +197,28 @@ abdm_json_parse_exact(const char *p, size_t len, int max_depth, json_t **out)
     *out = NULL;
     if (p == NULL || len == 0)
         return ABDM_ERR(JSON, "JSON: empty");
-    err = quote_numbers(p, len, &quoted);
+    err = quote_numbers(p, len, quote, &quoted);
     if (!abdm_failed(err))
         err = abdm_json_parse(quoted.p, quoted.len, max_depth, out);
     abdm_buf_wipe_free(&quoted);
     return err;
+}
+
+
+abdm_err_t
+abdm_json_parse_exact(const char *p, size_t len, int max_depth, json_t **out)
+{
+    return parse_quoted(p, len, "\"", max_depth, out);
+}
+
+
+abdm_err_t
+abdm_json_parse_marked(const char *p, size_t len, int max_depth, json_t **out)
+{
+    *out = NULL;
+    if (p != NULL && memmem(p, len, "\"\\u0001", 7) != NULL)
+        return ABDM_ERR(JSON, "JSON: a text begins with a control character");
+    return parse_quoted(p, len, "\"\\u0001", max_depth, out);
 }
 
 
@@ -559,6 +576,34 @@ abdm_jw_json(abdm_jw_t *w, const json_t *value)
     case JSON_NULL:
         abdm_jw_null(w);
         break;
+    }
+}
+
+
+void
+abdm_jw_marked(abdm_jw_t *w, const json_t *value)
+{
+    abdm_str_t text = {json_string_value(value), json_string_length(value)};
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (text.len > 1 && text.p[0] == ABDM_JSON_MARK) {
+        abdm_jw_raw(w, (abdm_str_t){text.p + 1, text.len - 1});
+    } else if (json_is_object(value)) {
+        abdm_jw_open(w, '{');
+        json_object_foreach((json_t *) value, key, item) {
+            abdm_jw_key(w, key);
+            abdm_jw_marked(w, item);
+        }
+        abdm_jw_close(w, '}');
+    } else if (json_is_array(value)) {
+        abdm_jw_open(w, '[');
+        json_array_foreach(value, i, item)
+            abdm_jw_marked(w, item);
+        abdm_jw_close(w, ']');
+    } else {
+        abdm_jw_json(w, value);
     }
 }
 

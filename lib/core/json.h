@@ -26,6 +26,12 @@ abdm_err_t abdm_json_parse(const char *p, size_t len, int max_depth, json_t **ou
  * number is too long. */
 abdm_err_t abdm_json_parse_exact(const char *p, size_t len, int max_depth, json_t **out);
 
+/* The same with ABDM_JSON_MARK before each such text, which tells it from a text of the input, as
+ * that cannot begin with the mark (E_JSON): for what is changed and written again by
+ * abdm_jw_marked, every number as it came. */
+#define ABDM_JSON_MARK '\x01'
+abdm_err_t abdm_json_parse_marked(const char *p, size_t len, int max_depth, json_t **out);
+
 /* The shortest text that reads back as the same number: 0.1 stays 0.1. */
 enum { ABDM_JSON_REAL_TEXT = 40 };
 void abdm_json_real_text(double v, char out[ABDM_JSON_REAL_TEXT]);
@@ -64,6 +70,7 @@ void abdm_jw_bool(abdm_jw_t *w, bool value);
 void abdm_jw_null(abdm_jw_t *w);
 /* Compact, members in their order, decimals in the shortest text that reads back the same. */
 void abdm_jw_json(abdm_jw_t *w, const json_t *value);
+void abdm_jw_marked(abdm_jw_t *w, const json_t *value); /* of abdm_json_parse_marked */
 void abdm_jw_kv(abdm_jw_t *w, const char *key, const char *value); /* key and terminated string */
 
 #endif

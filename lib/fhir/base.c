@@ -13,7 +13,6 @@
 #define FACILITIES     "https://facility.abdm.gov.in"
 #define DOCTORS        "https://doctor.abdm.gov.in"
 #define HEALTH_IDS     "https://healthid.abdm.gov.in"
-#define URI_IDENTIFIER "urn:ietf:rfc:3986"
 
 
 /* --- settling --- */
@@ -338,7 +337,7 @@ abdm_write_practitioner(abdm_build_t *b, const abdm_row_t *row, const json_t *va
     if (staff != NULL && hpr == NULL && number == NULL)
         put_identifier(b, NULL, NULL, "Hospital staff number", NULL, staff);
     if (hpr == NULL && number == NULL && staff == NULL)
-        put_identifier(b, NULL, NULL, "Identifier within this document", URI_IDENTIFIER,
+        put_identifier(b, NULL, NULL, "Identifier within this document", ABDM_FHIR_URI_SYSTEM,
                        b->node->urn);
     abdm_put_end(b, ']');
     return ABDM_NO_ERR;

@@ -8,7 +8,6 @@
 
 #include "fhir/forms.h"
 
-#define URI_IDENTIFIER "urn:ietf:rfc:3986"
 
 enum { RESOURCE_SIZE = 1024 }; /* about, so that the text rarely has to move */
 
@@ -184,7 +183,7 @@ write_bundle(abdm_build_t *b)
     abdm_put_end(b, ']');
     abdm_put_end(b, '}');
     abdm_put_object(b, "identifier");
-    abdm_jw_kv(&b->w, "system", URI_IDENTIFIER);
+    abdm_jw_kv(&b->w, "system", ABDM_FHIR_URI_SYSTEM);
     abdm_jw_kv(&b->w, "value", m->bundle);
     abdm_put_end(b, '}');
     abdm_jw_kv(&b->w, "type", "document");
@@ -291,7 +290,7 @@ make_source(abdm_build_t *b, abdm_source_t *file, abdm_source_t **out)
     }
     for (size_t i = 0; i < b->n_holes; i++)
         length += b->holes[i].base64.len > 0 ? b->holes[i].base64.len : file->length;
-    d->base = (abdm_source_t){length, document_read, document_close};
+    d->base = (abdm_source_t){length, document_read, document_close, NULL};
     d->text = b->text;
     d->holes = b->holes;
     d->n_holes = b->n_holes;
@@ -316,7 +315,7 @@ build(const abdm_document_about_t *about, size_t index, abdm_source_t *file, con
     if (about->rules != NULL)
         b.rules = *about->rules;
     if (b.rules.zone == NULL)
-        b.rules.zone = "+05:30";
+        b.rules.zone = ABDM_TIME_ZONE;
     if (b.rules.appointment_minutes == 0)
         b.rules.appointment_minutes = 15;
     b.has_file = file != NULL;
@@ -370,34 +369,9 @@ abdm_document_wrap(const abdm_document_about_t *about, abdm_source_t *file, cons
 bool
 abdm_record_type(const json_t *record, abdm_hi_type_t *out)
 {
-    static const struct {
-        const char *name;
-        abdm_hi_type_t type;
-    } names[] = {
-        {"OPConsultRecord", ABDM_HI_OP_CONSULTATION},
-        {"OPConsultationRecord", ABDM_HI_OP_CONSULTATION},
-        {"PrescriptionRecord", ABDM_HI_PRESCRIPTION},
-        {"DiagnosticReportRecord", ABDM_HI_DIAGNOSTIC_REPORT},
-        {"DischargeSummaryRecord", ABDM_HI_DISCHARGE_SUMMARY},
-        {"discharge-summary", ABDM_HI_DISCHARGE_SUMMARY},
-        {"Immunization", ABDM_HI_IMMUNIZATION_RECORD},
-        {"HealthDocument", ABDM_HI_HEALTH_DOCUMENT_RECORD},
-        {"wellness-record", ABDM_HI_WELLNESS_RECORD},
-        {"InvoiceRecord", ABDM_HI_INVOICE},
-    };
     const char *given = abdm_fhir_text_at(record, "hiType");
 
     if (given == NULL)
         given = abdm_fhir_text_at(record, "bundleType");
-    if (given == NULL)
-        return false;
-    if (abdm_hi_type_parse(abdm_str(given), out))
-        return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (abdm_str_ieq(abdm_str(given), abdm_str(names[i].name))) {
-            *out = names[i].type;
-            return true;
-        }
-    }
-    return false;
+    return given != NULL && abdm_hi_type_parse_record(abdm_str(given), out);
 }

@@ -13,6 +13,8 @@
 #include "fhir/kinds.h"
 #include "fhir/profile.h"
 
+#define ABDM_FHIR_URI_SYSTEM "urn:ietf:rfc:3986" /* of identifiers that are URIs */
+
 enum {
     ABDM_FHIR_URN = sizeof "urn:uuid:" - 1 + ABDM_UUID_TEXT,
     ABDM_FHIR_TEXT = 48, /* of a number as text */
@@ -48,6 +50,9 @@ typedef struct {
 abdm_err_t abdm_model_plan(const abdm_document_about_t *about, size_t index, bool with_file,
                            abdm_record_problem_t *problem, abdm_model_t *m);
 void abdm_model_clear(abdm_model_t *m);
+
+/* The name space of the ids of all documents of the record. */
+abdm_err_t abdm_record_space(const abdm_document_about_t *about, char space[ABDM_UUID_TEXT]);
 
 /* Member of an object under the first of `names` that is there and not null; *name gets it. */
 const json_t *abdm_member(const json_t *object, const char *const names[ABDM_ROW_NAMES],

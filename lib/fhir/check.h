@@ -12,7 +12,10 @@
 #include "core/err.h"
 #include "fhir/finding.h"
 
-enum { ABDM_FHIR_ENTRIES_MAX = 5000 };
+enum {
+    ABDM_FHIR_ENTRIES_MAX = 5000,
+    ABDM_FHIR_URL_MAX = 2048, /* of a fullUrl: each relative reference costs a copy of its base */
+};
 
 /* Adds what is found to `out` (zeroed before the first use). Findings are no failure: E_MEMORY
  * alone. */

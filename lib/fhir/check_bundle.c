@@ -194,6 +194,8 @@ check_full_url(abdm_check_t *c, const char *url, const json_t *resource, size_t 
 {
     if (url == NULL || !is_absolute(url)) {
         abdm_check_found(c, ABDM_F_FULL_URL, "fullUrl", "missing, or not an absolute URI");
+    } else if (strlen(url) > ABDM_FHIR_URL_MAX) {
+        abdm_check_found(c, ABDM_F_FULL_URL, "fullUrl", "longer than %d bytes", ABDM_FHIR_URL_MAX);
     } else if (starts(url, "urn:uuid:") && !is_lower_uuid(url + strlen("urn:uuid:"))) {
         abdm_check_found(c, ABDM_F_FULL_URL, "fullUrl", "a UUID in lower case expected");
     } else if (strstr(url, "/_history/") != NULL) {

@@ -39,7 +39,7 @@ place_below_base(const abdm_check_t *c, const char *reference, size_t len)
     abdm_buf_t b = {0};
     int slashes = 0;
 
-    if (url == NULL || strncmp(url, "http", 4) != 0)
+    if (url == NULL || strncmp(url, "http", 4) != 0 || strlen(url) > ABDM_FHIR_URL_MAX)
         return NULL;
     const char *end = url + strlen(url);
     while (end > url && slashes < 2)

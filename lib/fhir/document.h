@@ -71,6 +71,7 @@ abdm_err_t abdm_document_wrap(const abdm_document_about_t *about, abdm_source_t 
 
 /* What the rest of the library must know of a passed-through bundle. */
 typedef struct {
+    bool typed;
     abdm_hi_type_t hi_type; /* by Composition.type */
     bool dated;             /* false when Composition.date is only a year or a month */
     abdm_ms_t date;         /* Composition.date */
@@ -84,5 +85,41 @@ typedef struct {
  */
 abdm_err_t abdm_document_check(const abdm_document_about_t *about, const char *json, size_t len,
                                abdm_document_facts_t *facts);
+
+/* What a facility wants done with FHIR that cannot be made a conformant document. */
+typedef enum { ABDM_FHIR_REJECT, ABDM_FHIR_ATTACH, ABDM_FHIR_SEND } abdm_fhir_policy_t;
+
+/* What became of FHIR that an HMIS gave. Free `mended` with abdm_buf_wipe_free. */
+typedef struct {
+    abdm_document_facts_t facts; /* of the final document, or of what was refused */
+    abdm_buf_t mended; /* empty: the bytes are a conformant document as they came */
+    char where[256];   /* JSON Pointer of the first fault that remains, "" when it has no place */
+    size_t faults;     /* that remain */
+    /* After E_RECORD_FORM: all Patients in it are the consent's, there is one, and its type is
+     * not another than the record's. Then a facility may want it sent nevertheless. */
+    bool attachable;
+    bool sendable;     /* attachable, and a document of the record's type with a date */
+} abdm_fhir_verdict_t;
+
+/*
+ * Makes a conformant document of FHIR given as bytes: a document bundle, which is left as it is
+ * when it conforms, and mended in what is administrative when it does not; or a bundle of
+ * another type, a list or a single resource, of which a document of about->hi_type is made
+ * (about->record gives its date, title and authors). E_RECORD_FORM: it would not conform, or is
+ * no FHIR; E_CONSENT_PATIENT; E_RECORD_TYPE: no JSON at all.
+ */
+abdm_err_t abdm_document_normalize(const abdm_document_about_t *about, const char *json,
+                                   size_t len, abdm_fhir_verdict_t *out);
+
+/* Is what an HMIS answered FHIR, told by its first bytes? A file that was promised as one may be a
+ * page of errors. */
+typedef enum {
+    ABDM_BODY_FILE,   /* neither of these */
+    ABDM_BODY_FHIR,   /* JSON; in front of all else "resourceType", or a list */
+    ABDM_BODY_JSON,   /* other JSON */
+    ABDM_BODY_HL7V2
+} abdm_body_kind_t;
+
+abdm_body_kind_t abdm_body_kind(abdm_str_t head);
 
 #endif

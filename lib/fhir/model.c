@@ -226,6 +226,8 @@ add_record_id(const json_t *record, abdm_buf_t *name)
 
     if (id == NULL)
         id = abdm_fhir_text_at(record, "document.url");
+    if (id == NULL)
+        id = abdm_fhir_text_at(record, "bundle.url");
     if (id != NULL) {
         abdm_buf_addz(name, id);
         return ABDM_NO_ERR;
@@ -241,12 +243,9 @@ add_record_id(const json_t *record, abdm_buf_t *name)
 }
 
 
-static abdm_err_t
-make_ids(abdm_model_t *m, size_t index)
+abdm_err_t
+abdm_record_space(const abdm_document_about_t *a, char space[ABDM_UUID_TEXT])
 {
-    const abdm_document_about_t *a = m->about;
-    char space[ABDM_UUID_TEXT];
-    abdm_uuid_maker_t *maker;
     abdm_buf_t name = {0};
 
     abdm_buf_addf(&name, "%s\x1f%s\x1f%s\x1f", a->hip_id, a->care_context_ref,
@@ -256,9 +255,19 @@ make_ids(abdm_model_t *m, size_t index)
         err = name.failed ? ABDM_ERR(MEMORY, "document: an id")
                           : abdm_uuid5(uuid_space, abdm_buf_str(&name), space);
     abdm_buf_free(&name);
-    ABDM_TRY(err);
+    return err;
+}
+
+
+static abdm_err_t
+make_ids(abdm_model_t *m, size_t index)
+{
+    char space[ABDM_UUID_TEXT];
+    abdm_uuid_maker_t *maker;
+
+    ABDM_TRY(abdm_record_space(m->about, space));
     ABDM_TRY(abdm_uuid_maker_new(space, &maker));
-    err = name_nodes(m, maker, index);
+    abdm_err_t err = name_nodes(m, maker, index);
     abdm_uuid_maker_free(maker);
     return err;
 }

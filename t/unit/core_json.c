@@ -341,6 +341,30 @@ control_bytes_are_escaped_or_replaced_and_never_raw(void **state)
 }
 
 
+static void
+marked_numbers_are_written_as_they_came(void **state)
+{
+    static const char text[] = "{\"a\":[72.50,-0,1e+2,\"72.50\",true,null,\"\"],\"b\":{\"c\":"
+                               "123456789012345678901234567890}}";
+    abdm_buf_t b = {0};
+    abdm_jw_t w;
+    json_t *v;
+
+    (void) state;
+    assert_int_equal(abdm_json_parse_marked(text, strlen(text), 8, &v).code, ABDM_OK);
+    abdm_jw_begin(&w, &b);
+    abdm_jw_marked(&w, v);
+    char *out = abdm_buf_take(&b);
+    assert_string_equal(out, text);
+    free(out);
+    json_decref(v);
+    const char *forged[] = {"[\"\\u00011\"]", "{\"\\u00011\":1}"};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(abdm_json_parse_marked(forged[i], strlen(forged[i]), 8, &v).code,
+                         ABDM_E_JSON);
+}
+
+
 int
 main(void)
 {
@@ -358,6 +382,7 @@ main(void)
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
         cmocka_unit_test(a_value_is_written_as_it_was_read),
         cmocka_unit_test(numbers_are_kept_to_their_text_where_that_is_asked_for),
+        cmocka_unit_test(marked_numbers_are_written_as_they_came),
         cmocka_unit_test(control_bytes_are_escaped_or_replaced_and_never_raw),
     };
 
