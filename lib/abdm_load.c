@@ -185,6 +185,33 @@ load_gateway(abdm_t *abdm, char problem[ABDM_PROBLEM])
 
 
 static abdm_err_t
+load_policy(const abdm_facility_config_t *config, abdm_fhir_policy_t *policy,
+            char problem[ABDM_PROBLEM])
+{
+    static const char *const names[] = {
+        [ABDM_FHIR_REJECT] = "reject",
+        [ABDM_FHIR_ATTACH] = "attach",
+        [ABDM_FHIR_SEND] = "send",
+    };
+
+    *policy = ABDM_FHIR_REJECT;
+    for (size_t i = 0; config->fhir != NULL; i++) {
+        if (i == sizeof(names) / sizeof(names[0])) {
+            snprintf(problem, ABDM_PROBLEM,
+                     "fhir \"%.64s\" in abdm_facility %.64s: reject, attach or send is expected",
+                     config->fhir, config->id);
+            return ABDM_ERR(CONFIG, "fhir");
+        }
+        if (strcmp(config->fhir, names[i]) == 0) {
+            *policy = (abdm_fhir_policy_t) i;
+            break;
+        }
+    }
+    return ABDM_NO_ERR;
+}
+
+
+static abdm_err_t
 load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
 {
     const abdm_config_t *config = &abdm->config;
@@ -218,6 +245,7 @@ load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
         abdm->facility_id[i] = f->id;
         abdm->facility[i].id = f->id;
         abdm->facility[i].name = f->name;
+        ABDM_TRY(load_policy(f, &abdm->facility[i].fhir, problem));
         err = abdm_hmis_open(f->hmis_adapter, f->hmis_url, f->hmis_mapping, why,
                              &abdm->facility[i].hmis);
         if (abdm_failed(err)) {

@@ -103,6 +103,10 @@ static ngx_http_abdm_item_t  ngx_http_abdm_facility_items[] = {
       offsetof(abdm_facility_config_t, hmis_adapter), 1,
       "\"rest URL mapping=DIRECTORY\"" },
 
+    { ngx_string("fhir"), 1, 1, ngx_http_abdm_item_string,
+      offsetof(abdm_facility_config_t, fhir), 0,
+      "\"reject\", \"attach\" or \"send\"" },
+
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
 

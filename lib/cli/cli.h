@@ -5,6 +5,9 @@
 #ifndef ABDM_CLI_CLI_H
 #define ABDM_CLI_CLI_H
 
+#include <stdbool.h>
+
 int abdm_cli_fidelius(int argc, char **argv);
+int abdm_cli_fhir(int argc, char **argv, bool json);
 
 #endif

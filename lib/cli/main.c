@@ -1,6 +1,6 @@
 /*
- * The `abdm` command: what an operator asks of a store, keys, the table of errors, and a stand-in
- * for NHA's fidelius-cli. Built on abdm.h alone.
+ * The `abdm` command: what an operator asks of a store, keys, the table of errors, FHIR documents,
+ * and a stand-in for NHA's fidelius-cli. Built on abdm.h and its sisters alone.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -26,6 +26,9 @@ help(FILE *to)
           "                       refused and why\n"
           "  errors [E_CODE]      every error, or one: meaning and what to do\n"
           "  secret-key FILE      makes a new key file for abdm_secret_key\n"
+          "  fhir build FILE      a record (plain JSON) or file as document bundles\n"
+          "  fhir check FILE...   what is wrong with document bundles\n"
+          "  fhir preview FILE    a bundle as one HTML page\n"
           "  fidelius COMMAND ... keys, encryption and decryption as NHA's fidelius-cli has them\n"
           "  version\n"
           "\n"
@@ -308,12 +311,20 @@ fidelius(const options_t *options, int argc, char **argv)
 }
 
 
+static int
+fhir(const options_t *options, int argc, char **argv)
+{
+    return abdm_cli_fhir(argc, argv, options->json);
+}
+
+
 static const struct {
     const char *name;
     int (*run)(const options_t *options, int argc, char **argv);
 } commands[] = {
     {"transfers", transfers},   {"callbacks", callbacks}, {"explain", explain}, {"errors", errors},
-    {"secret-key", secret_key}, {"fidelius", fidelius},   {"version", version},
+    {"secret-key", secret_key}, {"fhir", fhir},             {"fidelius", fidelius},
+    {"version", version},
 };
 
 

@@ -22,6 +22,8 @@ typedef struct {
     int status;                /* HTTP status, 0 when there was none */
     json_t *records;           /* of a RECORDS job: array in plain form. Owned by the event */
     abdm_document_t *document; /* of a DOCUMENT job; a flow may move it on into a PUSH job */
+    char where[256];           /* of a DOCUMENT job: JSON Pointer of what `err` is about, or "" */
+    const char *note;          /* of a DOCUMENT job: what else is to be known, static; may be NULL */
     /* of a DOCUMENT job: what the document says of itself, when it is a bundle of the HMIS's own */
     bool has_facts;
     abdm_hi_type_t hi_type;

@@ -20,6 +20,8 @@ typedef unsigned abdm_hi_types_t; /* set: bit 1 << abdm_hi_type_t */
 
 /* Case is ignored on input (M3 samples write OPCONSULTATION); output is the gateway's spelling. */
 bool abdm_hi_type_parse(abdm_str_t name, abdm_hi_type_t *out);
+/* The same of a record's hiType or bundleType: also as NHA's fhir-mapper spells them. */
+bool abdm_hi_type_parse_record(abdm_str_t name, abdm_hi_type_t *out);
 const char *abdm_hi_type_name(abdm_hi_type_t type);
 
 #endif

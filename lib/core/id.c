@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char hex[] = "0123456789abcdef";
@@ -65,35 +66,79 @@ abdm_is_uuid(abdm_str_t s)
 }
 
 
+struct abdm_uuid_maker_s {
+    EVP_MD_CTX *ctx;
+    EVP_MD *sha1;
+    uint8_t space[16];
+};
+
+
 abdm_err_t
-abdm_uuid5(const char *space, abdm_str_t name, char out[ABDM_UUID_TEXT])
+abdm_uuid_maker_new(const char *space, abdm_uuid_maker_t **out)
 {
-    uint8_t id[16], digest[EVP_MAX_MD_SIZE];
     size_t n = 0;
 
-    out[0] = '\0';
+    *out = NULL;
     if (!abdm_is_uuid(abdm_str(space)))
         return ABDM_ERR(INTERNAL, "the name space of a UUID is not a UUID");
+    abdm_uuid_maker_t *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return ABDM_ERR(MEMORY, "UUIDs");
     for (const char *p = space; *p != '\0'; p++) {
         if (*p == '-')
             continue;
         unsigned v = (unsigned) hex_value(*p);
-        id[n / 2] = (uint8_t) (n % 2 == 0 ? v << 4 : id[n / 2] | v);
+        m->space[n / 2] = (uint8_t) (n % 2 == 0 ? v << 4 : m->space[n / 2] | v);
         n++;
     }
+    m->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+    m->ctx = EVP_MD_CTX_new();
+    if (m->sha1 == NULL || m->ctx == NULL) {
+        abdm_uuid_maker_free(m);
+        return ABDM_ERR(CRYPTO, "SHA-1 of a UUID's name");
+    }
+    *out = m;
+    return ABDM_NO_ERR;
+}
 
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (ctx == NULL)
-        return ABDM_ERR(MEMORY, "digest context");
-    bool ok = EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1 &&
-              EVP_DigestUpdate(ctx, id, sizeof id) == 1 &&
-              EVP_DigestUpdate(ctx, name.p, name.len) == 1 &&
-              EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
-    if (!ok)
+
+abdm_err_t
+abdm_uuid_make(abdm_uuid_maker_t *m, abdm_str_t name, char out[ABDM_UUID_TEXT])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+
+    out[0] = '\0';
+    if (EVP_DigestInit_ex2(m->ctx, m->sha1, NULL) != 1 ||
+        EVP_DigestUpdate(m->ctx, m->space, sizeof m->space) != 1 ||
+        EVP_DigestUpdate(m->ctx, name.p, name.len) != 1 ||
+        EVP_DigestFinal_ex(m->ctx, digest, NULL) != 1)
         return ABDM_ERR(CRYPTO, "SHA-1 of a UUID's name");
     format_uuid(digest, 5, out);
     return ABDM_NO_ERR;
+}
+
+
+void
+abdm_uuid_maker_free(abdm_uuid_maker_t *m)
+{
+    if (m == NULL)
+        return;
+    EVP_MD_CTX_free(m->ctx);
+    EVP_MD_free(m->sha1);
+    free(m);
+}
+
+
+abdm_err_t
+abdm_uuid5(const char *space, abdm_str_t name, char out[ABDM_UUID_TEXT])
+{
+    abdm_uuid_maker_t *maker;
+
+    out[0] = '\0';
+    ABDM_TRY(abdm_uuid_maker_new(space, &maker));
+    abdm_err_t err = abdm_uuid_make(maker, name, out);
+    abdm_uuid_maker_free(maker);
+    return err;
 }
 
 

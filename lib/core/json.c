@@ -117,6 +117,111 @@ abdm_json_parse(const char *p, size_t len, int max_depth, json_t **out)
 }
 
 
+/* Length of the number that starts at p, or 0 when none does. */
+static size_t
+number_len(const char *p, const char *end)
+{
+    const char *start = p, *from;
+
+    if (p < end && *p == '-')
+        p++;
+    for (from = p; p < end && *p >= '0' && *p <= '9'; p++)
+        continue;
+    if (p == from || (*from == '0' && p - from > 1))
+        return 0;
+    if (p < end && *p == '.') {
+        for (from = ++p; p < end && *p >= '0' && *p <= '9'; p++)
+            continue;
+        if (p == from)
+            return 0;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        for (from = p; p < end && *p >= '0' && *p <= '9'; p++)
+            continue;
+        if (p == from)
+            return 0;
+    }
+    return (size_t) (p - start);
+}
+
+
+bool
+abdm_json_is_number(abdm_str_t s)
+{
+    return s.len > 0 && number_len(s.p, s.p + s.len) == s.len;
+}
+
+
+/* Copies the text with quotes around its numbers: `quote` is the opening one. Whatever else is wrong is jansson's to say: but
+ * for a key, a quoted number where no value belongs is as wrong as a bare one. */
+static abdm_err_t
+quote_numbers(const char *p, size_t len, const char *quote, abdm_buf_t *out)
+{
+    const char *end = p + len, *from = p;
+
+    while (p < end) {
+        if (*p == '"') {
+            p = skip_string(p, end);
+        } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
+            size_t n = number_len(p, end);
+            if (n == 0)
+                return ABDM_ERR(JSON, "JSON: a number is not well-formed");
+            abdm_buf_add(out, from, (size_t) (p - from));
+            abdm_buf_addz(out, quote);
+            abdm_buf_add(out, p, n);
+            abdm_buf_add(out, "\"", 1);
+            p += n;
+            from = p;
+            while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+                p++;
+            if (p < end && *p == ':')
+                return ABDM_ERR(JSON, "JSON: a number in place of a member's name");
+        } else {
+            p++;
+        }
+    }
+    abdm_buf_add(out, from, (size_t) (p - from));
+    return out->failed ? ABDM_ERR(MEMORY, "JSON: its numbers as texts") : ABDM_NO_ERR;
+}
+
+
+static abdm_err_t
+parse_quoted(const char *p, size_t len, const char *quote, int max_depth, json_t **out)
+{
+    abdm_buf_t quoted = {0};
+    abdm_err_t err;
+
+    *out = NULL;
+    if (p == NULL || len == 0)
+        return ABDM_ERR(JSON, "JSON: empty");
+    err = quote_numbers(p, len, quote, &quoted);
+    if (!abdm_failed(err))
+        err = abdm_json_parse(quoted.p, quoted.len, max_depth, out);
+    abdm_buf_wipe_free(&quoted);
+    return err;
+}
+
+
+abdm_err_t
+abdm_json_parse_exact(const char *p, size_t len, int max_depth, json_t **out)
+{
+    return parse_quoted(p, len, "\"", max_depth, out);
+}
+
+
+abdm_err_t
+abdm_json_parse_marked(const char *p, size_t len, int max_depth, json_t **out)
+{
+    *out = NULL;
+    if (p != NULL && memmem(p, len, "\"\\u0001", 7) != NULL)
+        return ABDM_ERR(JSON, "JSON: a text begins with a control character");
+    return parse_quoted(p, len, "\"\\u0001", max_depth, out);
+}
+
+
 /* A list's element by a segment of digits. */
 static json_t *
 element(const json_t *list, const char *segment)
@@ -188,7 +293,15 @@ abdm_json_int_at(const json_t *root, const char *path, int64_t *out)
 void
 abdm_jw_begin(abdm_jw_t *w, abdm_buf_t *out)
 {
-    *w = (abdm_jw_t){out, false};
+    *w = (abdm_jw_t){.out = out};
+}
+
+
+/* abdm_buf_reserve, with its usual case here: pieces are short and many. */
+static inline bool
+room(abdm_buf_t *b, size_t more)
+{
+    return (!b->failed && b->cap > b->len && more < b->cap - b->len) || abdm_buf_reserve(b, more);
 }
 
 
@@ -196,8 +309,8 @@ abdm_jw_begin(abdm_jw_t *w, abdm_buf_t *out)
 static void
 separate(abdm_jw_t *w)
 {
-    if (w->comma)
-        abdm_buf_add(w->out, ",", 1);
+    if (w->comma && room(w->out, 1))
+        w->out->p[w->out->len++] = ',';
     w->comma = true;
 }
 
@@ -206,7 +319,8 @@ void
 abdm_jw_open(abdm_jw_t *w, char bracket)
 {
     separate(w);
-    abdm_buf_add(w->out, &bracket, 1);
+    if (room(w->out, 1))
+        w->out->p[w->out->len++] = bracket;
     w->comma = false;
 }
 
@@ -214,7 +328,8 @@ abdm_jw_open(abdm_jw_t *w, char bracket)
 void
 abdm_jw_close(abdm_jw_t *w, char bracket)
 {
-    abdm_buf_add(w->out, &bracket, 1);
+    if (room(w->out, 1))
+        w->out->p[w->out->len++] = bracket;
     w->comma = true;
 }
 
@@ -271,12 +386,45 @@ escape_byte(abdm_buf_t *out, unsigned char c)
 }
 
 
-static void
-add_quoted(abdm_buf_t *out, abdm_str_t s)
+/* How many bytes from p on are plain: ASCII that needs no escape. Eight at a time: the highest
+ * bit of a byte of `odd` is set where the byte is below 0x20, '"', '\\' or above 0x7f (and at
+ * times in the byte after such a one, which costs nothing but a look). */
+static size_t
+plain_len(const unsigned char *p, size_t len)
 {
-    const unsigned char *p = (const unsigned char *) s.p;
-    size_t from = 0, i = 0;
+    const uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+    size_t i = 0;
 
+    for (; len - i >= 8; i += 8) {
+        uint64_t v;
+        memcpy(&v, p + i, 8);
+        uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
+        uint64_t odd = (v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & high;
+        if (odd != 0)
+            break;
+    }
+    while (i < len && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
+
+static void
+add_quoted(abdm_jw_t *w, abdm_str_t s)
+{
+    abdm_buf_t *out = w->out;
+    const unsigned char *p = (const unsigned char *) s.p;
+    size_t from = 0, i = plain_len(p, s.len);
+
+    if (i == s.len && room(out, s.len + 2)) {
+        char *to = out->p + out->len;
+        to[0] = '"';
+        if (s.len > 0)
+            memcpy(to + 1, s.p, s.len);
+        to[s.len + 1] = '"';
+        out->len += s.len + 2;
+        return;
+    }
     abdm_buf_add(out, "\"", 1);
     while (i < s.len) {
         bool special = p[i] < 0x20 || p[i] == '"' || p[i] == '\\';
@@ -286,7 +434,8 @@ add_quoted(abdm_buf_t *out, abdm_str_t s)
             continue;
         }
         abdm_buf_add(out, p + from, i - from);
-        if (special)
+        bool control = p[i] < 0x20 && p[i] != '\t' && p[i] != '\n' && p[i] != '\r';
+        if (special && !(control && w->no_controls))
             escape_byte(out, p[i]);
         else
             abdm_buf_addz(out, "\xef\xbf\xbd");
@@ -302,8 +451,9 @@ void
 abdm_jw_key(abdm_jw_t *w, const char *key)
 {
     separate(w);
-    add_quoted(w->out, abdm_str(key));
-    abdm_buf_add(w->out, ":", 1);
+    add_quoted(w, abdm_str(key));
+    if (room(w->out, 1))
+        w->out->p[w->out->len++] = ':';
     w->comma = false;
 }
 
@@ -312,7 +462,15 @@ void
 abdm_jw_str(abdm_jw_t *w, abdm_str_t value)
 {
     separate(w);
-    add_quoted(w->out, value);
+    add_quoted(w, value);
+}
+
+
+void
+abdm_jw_raw(abdm_jw_t *w, abdm_str_t json)
+{
+    separate(w);
+    abdm_buf_add_str(w->out, json);
 }
 
 
@@ -347,25 +505,31 @@ abdm_jw_null(abdm_jw_t *w)
 }
 
 
-/* The shortest text that reads back as the same number: 0.1 stays 0.1. */
+void
+abdm_json_real_text(double v, char out[ABDM_JSON_REAL_TEXT])
+{
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(out, ABDM_JSON_REAL_TEXT, "%.*g", precision, v);
+        if (strtod(out, NULL) == v)
+            break;
+    }
+    for (char *p = out; *p != '\0'; p++) {
+        if (*p == ',') /* a host program may have set a locale */
+            *p = '.';
+    }
+}
+
+
 static void
 write_real(abdm_jw_t *w, double v)
 {
-    char text[40];
+    char text[ABDM_JSON_REAL_TEXT];
 
     if (!isfinite(v)) {
         abdm_jw_null(w);
         return;
     }
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(text, sizeof text, "%.*g", precision, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    for (char *p = text; *p != '\0'; p++) {
-        if (*p == ',') /* a host program may have set a locale */
-            *p = '.';
-    }
+    abdm_json_real_text(v, text);
     separate(w);
     abdm_buf_addz(w->out, text);
     if (strpbrk(text, ".e") == NULL)
@@ -417,8 +581,55 @@ abdm_jw_json(abdm_jw_t *w, const json_t *value)
 
 
 void
+abdm_jw_marked(abdm_jw_t *w, const json_t *value)
+{
+    abdm_str_t text = {json_string_value(value), json_string_length(value)};
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (text.len > 1 && text.p[0] == ABDM_JSON_MARK) {
+        abdm_jw_raw(w, (abdm_str_t){text.p + 1, text.len - 1});
+    } else if (json_is_object(value)) {
+        abdm_jw_open(w, '{');
+        json_object_foreach((json_t *) value, key, item) {
+            abdm_jw_key(w, key);
+            abdm_jw_marked(w, item);
+        }
+        abdm_jw_close(w, '}');
+    } else if (json_is_array(value)) {
+        abdm_jw_open(w, '[');
+        json_array_foreach(value, i, item)
+            abdm_jw_marked(w, item);
+        abdm_jw_close(w, ']');
+    } else {
+        abdm_jw_json(w, value);
+    }
+}
+
+
+void
 abdm_jw_kv(abdm_jw_t *w, const char *key, const char *value)
 {
-    abdm_jw_key(w, key);
-    abdm_jw_strz(w, value);
+    size_t k = strlen(key), v = strlen(value);
+
+    if (plain_len((const unsigned char *) key, k) < k ||
+        plain_len((const unsigned char *) value, v) < v || !room(w->out, k + v + 6)) {
+        abdm_jw_key(w, key);
+        abdm_jw_str(w, (abdm_str_t){value, v});
+        return;
+    }
+    char *p = w->out->p + w->out->len, *to = p; /* most of a document is this: all in one go */
+    if (w->comma)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, key, k);
+    to += k;
+    memcpy(to, "\":\"", 3);
+    to += 3;
+    memcpy(to, value, v);
+    to += v;
+    *to++ = '"';
+    w->out->len += (size_t) (to - p);
+    w->comma = true;
 }

@@ -94,7 +94,7 @@ typedef struct {
     abdm_code_t reason;
 } abdm_transfer_context_t;
 
-/* One record on its way: DONE once the HIU has taken it. */
+/* One document on its way: DONE once the HIU has taken it. */
 typedef struct {
     int number;  /* position in order of listing: the wire's pageNumber */
     int context; /* index of its care context */
@@ -102,6 +102,7 @@ typedef struct {
     bool dated;
     abdm_ms_t date;
     json_t *record; /* plain form, see hmis/hmis.h; NULL once final */
+    int part;       /* which of the documents that the record becomes */
     abdm_part_state_t state;
     abdm_code_t reason;
     int attempts;

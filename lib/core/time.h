@@ -12,6 +12,9 @@
 
 typedef int64_t abdm_ms_t;
 
+/* Of hospitals: what a time of an HMIS means that has no zone. */
+#define ABDM_TIME_ZONE "+05:30"
+
 enum { ABDM_TIME_TEXT = 25 }; /* bytes of the text with its terminator */
 
 abdm_ms_t abdm_time_now(void);       /* wall clock */

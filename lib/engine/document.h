@@ -4,9 +4,15 @@
 
 #include "engine/task.h"
 
-/* Makes result.document out of the task's finished spool, after checking that it can become a
- * conformant document of the consented patient; sets result.has_facts for a bundle. */
-abdm_err_t abdm_task_make_document(abdm_task_t *task, const abdm_engine_facility_t *facility);
+/* The URL of the file that the page's document is made of, NULL when the record itself is enough.
+ * Borrowed. */
+const char *abdm_task_file(const abdm_task_t *task);
+
+/* Makes result.document out of the task's finished spool, or of its record when it has none, after
+ * checking that it can become a conformant document of the consented patient; sets
+ * result.has_facts for FHIR, result.where for what is refused, result.note. */
+abdm_err_t abdm_task_make_document(abdm_task_t *task, const abdm_engine_facility_t *facility,
+                                   const abdm_engine_config_t *config);
 
 /* The document's bytes as a source; the document must outlive it. */
 abdm_err_t abdm_task_document_source(abdm_task_t *task, const abdm_engine_facility_t *facility,

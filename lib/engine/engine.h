@@ -13,6 +13,7 @@
 
 #include "core/log.h"
 #include "core/url_guard.h"
+#include "fhir/document.h"
 #include "flow/flow.h"
 #include "hmis/hmis.h"
 #include "store/store.h"
@@ -21,6 +22,7 @@ typedef struct {
     const char *id;
     const char *name;
     abdm_hmis_t *hmis;
+    abdm_fhir_policy_t fhir;
 } abdm_engine_facility_t;
 
 /* All borrowed for the engine's life; const. */

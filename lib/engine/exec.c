@@ -263,20 +263,11 @@ finish_records(abdm_task_t *task, const abdm_engine_facility_t *facility, bool *
 
 
 static abdm_err_t
-start_document(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility)
+start_document(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *facility,
+               const char *url)
 {
-    const json_t *record = task->page.record;
-    const json_t *file = json_object_get(record, "bundle");
     abdm_hmis_request_t request = {0};
-    const char *url;
 
-    if (file == NULL) {
-        file = json_object_get(record, "document");
-    }
-    url = json_string_value(json_object_get(file, "url"));
-    if (url == NULL) {
-        return ABDM_ERR(HMIS_ANSWER, "record without a url");
-    }
     ABDM_TRY(abdm_hmis_file_request(facility->hmis, url, &request));
     task->call.spool = NULL;
     abdm_err_t err = abdm_spool_new(exec->config->spool_dir, exec->config->record_max,
@@ -292,6 +283,31 @@ start_document(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_
 }
 
 
+/* Trouble of ours may pass, what the HMIS gave will not become better. */
+static bool
+is_passing(abdm_code_t code)
+{
+    return code == ABDM_E_MEMORY || code == ABDM_E_SYSTEM || code == ABDM_E_CRYPTO
+           || code == ABDM_E_SPOOL_LOST;
+}
+
+
+static abdm_err_t
+make_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool *final)
+{
+    const abdm_engine_config_t *config = task->exec->config;
+    abdm_err_t err = abdm_task_make_document(task, facility, config);
+
+    *final = !is_passing(err.code);
+    if (!abdm_failed(err) && task->result.note != NULL) {
+        abdm_log(&config->log, ABDM_LOG_WARN, "%s facility=%s transfer=%s page=%d where=%s",
+                 task->result.note, task->job.hip_id, task->job.subject, task->job.arg,
+                 task->result.where);
+    }
+    return err;
+}
+
+
 static abdm_err_t
 finish_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool *final)
 {
@@ -304,17 +320,7 @@ finish_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool 
         }
         return err;
     }
-    err = abdm_task_make_document(task, facility);
-    switch (err.code) { /* trouble of ours may pass, the bytes will not become better */
-    case ABDM_E_MEMORY:
-    case ABDM_E_SYSTEM:
-    case ABDM_E_CRYPTO:
-    case ABDM_E_SPOOL_LOST:
-        break;
-    default:
-        *final = true;
-    }
-    return err;
+    return make_document(task, facility, final);
 }
 
 
@@ -390,10 +396,40 @@ start_push(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility_t *f
 
 /* --- work threads --- */
 
+/* Logs and reports what became of an HMIS's records or document. */
+static void
+report_hmis(abdm_exec_t *exec, abdm_task_t *task, abdm_err_t err, bool final)
+{
+    if (abdm_failed(err)) {
+        abdm_log_err(&exec->config->log, ABDM_LOG_WARN, err,
+                     "hmis facility=%s transfer=%s %s=%d status=%d%s%s", task->job.hip_id,
+                     task->job.subject,
+                     task->job.kind == ABDM_JOB_RECORDS ? "context" : "page", task->job.arg,
+                     task->call.status, task->result.where[0] != '\0' ? " where=" : "",
+                     task->result.where);
+    }
+    report(task, err, final);
+}
+
+
+static void
+finish(abdm_exec_t *exec, abdm_task_t *task)
+{
+    const abdm_engine_facility_t *facility = facility_of(exec->config, task->job.hip_id);
+    abdm_err_t err;
+    bool final = false;
+
+    err = task->job.kind == ABDM_JOB_RECORDS ? finish_records(task, facility, &final)
+                                             : finish_document(task, facility, &final);
+    report_hmis(exec, task, err, final);
+}
+
+
 static void
 start(abdm_exec_t *exec, abdm_task_t *task)
 {
     const abdm_engine_facility_t *facility = facility_of(exec->config, task->job.hip_id);
+    const char *file;
     abdm_err_t err;
     bool final = true;
 
@@ -410,7 +446,13 @@ start(abdm_exec_t *exec, abdm_task_t *task)
         err = start_records(exec, task, facility);
         break;
     case ABDM_JOB_DOCUMENT:
-        err = start_document(exec, task, facility);
+        file = abdm_task_file(task);
+        if (file == NULL) {
+            err = make_document(task, facility, &final);
+            report_hmis(exec, task, err, final);
+            return;
+        }
+        err = start_document(exec, task, facility, file);
         break;
     case ABDM_JOB_PUSH:
         err = start_push(exec, task, facility, &final);
@@ -422,26 +464,6 @@ start(abdm_exec_t *exec, abdm_task_t *task)
     if (abdm_failed(err)) {
         report(task, err, final);
     }
-}
-
-
-static void
-finish(abdm_exec_t *exec, abdm_task_t *task)
-{
-    const abdm_engine_facility_t *facility = facility_of(exec->config, task->job.hip_id);
-    abdm_err_t err;
-    bool final = false;
-
-    err = task->job.kind == ABDM_JOB_RECORDS ? finish_records(task, facility, &final)
-                                             : finish_document(task, facility, &final);
-    if (abdm_failed(err)) {
-        abdm_log_err(&exec->config->log, ABDM_LOG_WARN, err,
-                     "hmis facility=%s transfer=%s %s=%d status=%d", task->job.hip_id,
-                     task->job.subject,
-                     task->job.kind == ABDM_JOB_RECORDS ? "context" : "page", task->job.arg,
-                     task->call.status);
-    }
-    report(task, err, final);
 }
 
 

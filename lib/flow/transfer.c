@@ -1,6 +1,6 @@
 /*
  * A transfer after it was allowed (gateway protocol 3.11, 7.6): list what the HMIS has, then push
- * page after page, one record each, and tell the gateway the true status of every care
+ * page after page, one document each, and tell the gateway the true status of every care
  * context. Whether a record may leave is decided when it is listed, before it is fetched and
  * again before it is pushed, with the consent as it is at that moment.
  */
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "consent/consent.h"
+#include "fhir/document.h"
 #include "flow/flow.h"
 #include "gateway/outbound.h"
 
@@ -17,7 +18,8 @@ enum {
     PUSH_ATTEMPTS = 8,
     PUSH_BACKOFF = 2 * 1000, /* doubled with each attempt */
     NOTIFY_DEADLINE = 24 * 60 * 60 * 1000,
-    PAGES_MAX = 10000
+    PAGES_MAX = 10000,
+    PARTS_MAX = 64 /* documents of one record, which each of their pages keeps */
 };
 
 /* What every step works on. */
@@ -310,6 +312,19 @@ abdm_flow_transfer_acknowledged(const abdm_flow_ctx_t *ctx, const abdm_event_t *
 }
 
 
+/* How many documents the record becomes; 0: more than anybody may ask for. */
+static int
+parts_of(const json_t *record, abdm_hi_type_t type)
+{
+    size_t n = 1;
+
+    if (json_object_get(record, "bundle") == NULL) {
+        n = abdm_document_count(type, record);
+    }
+    return n > PARTS_MAX ? 0 : (int) n;
+}
+
+
 /* Takes over into pages what of the HMIS's records the consent covers. *reason is the first
  * refusal, to be told when nothing remains. */
 static abdm_err_t
@@ -325,8 +340,10 @@ take_records(step_t *s, int context, int first, int *taken, abdm_code_t *reason)
         json_t *patient = json_object_get(record, "patient");
         abdm_page_t page = {.number = first + *taken, .context = context, .record = record};
         abdm_err_t err;
+        int parts = abdm_hi_type_parse(abdm_str(type), &page.hi_type)
+                        ? parts_of(record, page.hi_type) : 0;
 
-        if (first + *taken >= PAGES_MAX || !abdm_hi_type_parse(abdm_str(type), &page.hi_type)) {
+        if (parts == 0 || first + *taken + parts > PAGES_MAX) {
             *reason = ABDM_E_HMIS_ANSWER;
             continue;
         }
@@ -346,8 +363,10 @@ take_records(step_t *s, int context, int first, int *taken, abdm_code_t *reason)
             }
             continue;
         }
-        abdm_effect_page(s->out, &s->transfer, &page);
-        (*taken)++;
+        for (; page.part < parts; page.part++, page.number++) {
+            abdm_effect_page(s->out, &s->transfer, &page);
+        }
+        *taken += parts;
     }
     return ABDM_NO_ERR;
 }
@@ -478,8 +497,11 @@ abdm_flow_transfer_fetched(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, a
             goto done;
         }
     }
+    if (!abdm_failed(err) && result->note != NULL) {
+        audit(&s, result->note, ABDM_NO_ERR, result->where);
+    }
     if (abdm_failed(err)) {
-        audit(&s, "page refused", err, NULL);
+        audit(&s, "page refused", err, result->where[0] != '\0' ? result->where : NULL);
         page_over(&s, &page, err);
         err = ABDM_NO_ERR;
     } else {

@@ -108,7 +108,11 @@ check_hi_type(json_t *record)
 {
     abdm_hi_type_t type;
 
-    if (!abdm_hi_type_parse(abdm_str(abdm_json_string_at(record, "hiType")), &type))
+    const char *given = abdm_json_string_at(record, "hiType");
+
+    if (given == NULL)
+        given = abdm_json_string_at(record, "bundleType");
+    if (!abdm_hi_type_parse_record(abdm_str(given), &type))
         return ABDM_ERR(HMIS_ANSWER, "records.hiType: none of the eight types, or missing");
     if (json_object_set_new(record, "hiType", json_string(abdm_hi_type_name(type))) != 0)
         return ABDM_ERR(MEMORY, "hmis answer: as mapped");
@@ -143,6 +147,8 @@ drop_null(json_t *record, const char *name)
 }
 
 
+/* Without either the record says itself what it holds; a document with the file in it does too.
+ * Whether that is enough for its type is the builder's to say. */
 static abdm_err_t
 check_content(json_t *record)
 {
@@ -151,9 +157,10 @@ check_content(json_t *record)
 
     bool document = json_object_get(record, "document") != NULL;
     bool bundle = json_object_get(record, "bundle") != NULL;
-    if (document == bundle)
-        return ABDM_ERR(HMIS_ANSWER, "records: exactly one of document and bundle expected");
-    if (document && abdm_json_string_at(record, "document.url") == NULL)
+    if (document && bundle)
+        return ABDM_ERR(HMIS_ANSWER, "records: document and bundle exclude each other");
+    if (document && abdm_json_string_at(record, "document.url") == NULL &&
+        abdm_json_string_at(record, "document.data") == NULL)
         return ABDM_ERR(HMIS_ANSWER, "records.document.url: a text is missing");
     if (bundle && abdm_json_string_at(record, "bundle.url") == NULL)
         return ABDM_ERR(HMIS_ANSWER, "records.bundle.url: a text is missing");
@@ -161,18 +168,44 @@ check_content(json_t *record)
 }
 
 
+/* A time as the hospital's clock shows it gets its seconds and zone, so that all who read it mean
+ * the same instant. */
 static abdm_err_t
-check_authored_on(const json_t *record)
+settle_time(json_t *record, const char *given)
 {
-    const json_t *value = abdm_json_at(record, "authoredOn");
+    size_t len = strlen(given);
+    const char *zone = len > 10 && strpbrk(given + 10, "Zz+-") == NULL ? ABDM_TIME_ZONE : "";
+    bool minutes = len == sizeof "yyyy-mm-ddThh:mm" - 1;
+    abdm_buf_t text = {0};
     abdm_ms_t ignored;
 
+    abdm_buf_addf(&text, "%s%s%s", given, minutes ? ":00" : "", zone);
+    if (text.failed)
+        return ABDM_ERR(MEMORY, "hmis answer: as mapped");
+    bool good = !abdm_failed(abdm_time_parse(abdm_buf_str(&text), &ignored));
+    json_t *settled = good ? json_stringn(text.p, text.len) : NULL;
+    abdm_buf_free(&text);
+    if (!good)
+        return ABDM_ERR(HMIS_ANSWER, "records.authoredOn: yyyy-mm-ddThh:mm:ss+05:30 expected");
+    if (json_object_set_new(record, "authoredOn", settled) != 0)
+        return ABDM_ERR(MEMORY, "hmis answer: as mapped");
+    return ABDM_NO_ERR;
+}
+
+
+static abdm_err_t
+check_authored_on(json_t *record)
+{
+    static const char *const names[] = {"authoredOn", "visitDate", "date"};
+    const json_t *value = NULL;
+
+    for (size_t i = 0; value == NULL && i < sizeof names / sizeof *names; i++)
+        value = abdm_json_at(record, names[i]);
     if (value == NULL)
         return ABDM_NO_ERR;
-    if (!json_is_string(value) ||
-        abdm_failed(abdm_time_parse(abdm_str(json_string_value(value)), &ignored)))
+    if (!json_is_string(value))
         return ABDM_ERR(HMIS_ANSWER, "records.authoredOn: yyyy-mm-ddThh:mm:ss+05:30 expected");
-    return ABDM_NO_ERR;
+    return settle_time(record, json_string_value(value));
 }
 
 

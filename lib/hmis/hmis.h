@@ -4,13 +4,15 @@
  * programs in a mapping directory, see conf/hmis.
  *
  * Plain form of a record (an object; unknown members are kept and ignored):
- *   id, hiType, careContextReference, authoredOn, title, patient {patientReference, name,
- *   gender, birthDate, mobile}, practitioners [{name, registrationNumber, practitionerId}],
- *   encounter {class, type}, and exactly one of
+ *   id, hiType (or bundleType), careContextReference, authoredOn (or visitDate, date), title,
+ *   patient {patientReference, name, gender, birthDate, mobile}, practitioners [{name,
+ *   registrationNumber, practitionerId}], encounter {class, type}, and one of
  *     document {contentType, url, title}   a file, to be wrapped into a document
- *     bundle   {url}                       a FHIR document bundle, passed through
+ *     bundle   {url}                       FHIR: a document bundle, or resources to wrap
+ *     neither                              the content itself, by the members of its type
+ *                                          (fhir/kinds.c); it may become several documents
  * `id` is the HMIS's own number of the record and makes the document's ids; without it the url
- * does.
+ * does, or all that the record says.
  */
 #ifndef ABDM_HMIS_HMIS_H
 #define ABDM_HMIS_HMIS_H
@@ -53,9 +55,10 @@ abdm_err_t abdm_hmis_records_request(const abdm_hmis_t *hmis, const abdm_hmis_qu
                                      abdm_hmis_request_t *out);
 
 /* Maps its answer (at most 4 MB) to an array of at most 500 records in plain form, owned by the
- * caller, each with exactly one of document or bundle, with hiType in the gateway's spelling and
- * with careContextReference filled in. May be called from several threads at once. E_HMIS_ANSWER
- * names the member at fault; it never quotes the answer. */
+ * caller, each with at most one of document and bundle, with hiType in the gateway's spelling,
+ * with careContextReference filled in and authoredOn, if there is a date, in a form that
+ * abdm_time_parse reads (a time without a zone was Indian). May be called from several threads at
+ * once. E_HMIS_ANSWER names the member at fault; it never quotes the answer. */
 abdm_err_t abdm_hmis_records_map(abdm_hmis_t *hmis, const abdm_hmis_query_t *query,
                                  const char *body, size_t len, json_t **records);
 

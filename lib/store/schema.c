@@ -79,6 +79,9 @@ static const char *const steps[] = {
     "CREATE TABLE gateway_keys ("
     " url TEXT PRIMARY KEY, json TEXT, fetched_at INTEGER NOT NULL, tried_at INTEGER NOT NULL,"
     " forced_at INTEGER NOT NULL, failed INTEGER NOT NULL) WITHOUT ROWID;",
+
+    /* version 2: a record may become several documents, each a page of its own */
+    "ALTER TABLE page ADD COLUMN part INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };

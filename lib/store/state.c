@@ -346,6 +346,7 @@ put_page(abdm_store_t *store, const abdm_effect_t *effect)
         abdm_db_int(stmt, 9, (int) page->state);
         abdm_db_text(stmt, 10, code_name(page->reason));
         abdm_db_int(stmt, 11, page->attempts);
+        abdm_db_int(stmt, 12, page->part);
         err = abdm_db_run(stmt);
     }
     abdm_buf_free(&sealed);
@@ -404,6 +405,7 @@ view_page(const abdm_view_t *view, const abdm_transfer_t *transfer, int number, 
     out->state = (abdm_part_state_t) sqlite3_column_int(stmt, 5);
     out->reason = code_column(stmt, 6);
     out->attempts = sqlite3_column_int(stmt, 7);
+    out->part = sqlite3_column_int(stmt, 8);
     err = open_record(store, transfer, number, stmt, 4, &out->record);
     abdm_db_end(stmt);
     return err;

@@ -291,6 +291,80 @@ a_value_is_written_as_it_was_read(void **state)
 }
 
 
+static void
+numbers_are_kept_to_their_text_where_that_is_asked_for(void **state)
+{
+    static const char text[] = "{\"a\":72.50,\"b\":[1e+5,-0.0,123456789012345678901234567890],"
+                               "\"c\":\"1.50 \\\" 2\"}";
+    static const char *const wrong[] = {"01", "1.", ".5", "-", "+1", "1e", "{1:2}", "1 2", "1x",
+                                        "[1\"2\"]", "\"a\"1"};
+    json_t *v;
+
+    (void) state;
+    assert_int_equal(abdm_json_parse_exact(text, strlen(text), 8, &v).code, ABDM_OK);
+    assert_string_equal(abdm_json_string_at(v, "a"), "72.50");
+    assert_string_equal(abdm_json_string_at(v, "b.0"), "1e+5");
+    assert_string_equal(abdm_json_string_at(v, "b.1"), "-0.0");
+    assert_string_equal(abdm_json_string_at(v, "b.2"), "123456789012345678901234567890");
+    assert_string_equal(abdm_json_string_at(v, "c"), "1.50 \" 2");
+    json_decref(v);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        abdm_err_t err = abdm_json_parse_exact(wrong[i], strlen(wrong[i]), 8, &v);
+        if (err.code != ABDM_E_JSON)
+            fail_msg("%s is read", wrong[i]);
+        assert_null(v);
+    }
+    assert_true(abdm_json_is_number(ABDM_LIT("-1.5e3")));
+    assert_false(abdm_json_is_number(ABDM_LIT("1.5 ")));
+    assert_false(abdm_json_is_number(ABDM_LIT("")));
+}
+
+
+static void
+control_bytes_are_escaped_or_replaced_and_never_raw(void **state)
+{
+    abdm_buf_t b = {0};
+    abdm_jw_t w;
+
+    (void) state;
+    abdm_jw_begin(&w, &b);
+    abdm_jw_open(&w, '[');
+    abdm_jw_kv(&w, "a long enough key", "a text of some length\x01\n");
+    w.no_controls = true;
+    abdm_jw_kv(&w, "k", "x\x01\t\x1f");
+    abdm_jw_raw(&w, ABDM_LIT("1.50"));
+    abdm_jw_close(&w, ']');
+    char *out = abdm_buf_take(&b);
+    assert_string_equal(out, "[\"a long enough key\":\"a text of some length\\u0001\\n\","
+                             "\"k\":\"x\xef\xbf\xbd\\t\xef\xbf\xbd\",1.50]");
+    free(out);
+}
+
+
+static void
+marked_numbers_are_written_as_they_came(void **state)
+{
+    static const char text[] = "{\"a\":[72.50,-0,1e+2,\"72.50\",true,null,\"\"],\"b\":{\"c\":"
+                               "123456789012345678901234567890}}";
+    abdm_buf_t b = {0};
+    abdm_jw_t w;
+    json_t *v;
+
+    (void) state;
+    assert_int_equal(abdm_json_parse_marked(text, strlen(text), 8, &v).code, ABDM_OK);
+    abdm_jw_begin(&w, &b);
+    abdm_jw_marked(&w, v);
+    char *out = abdm_buf_take(&b);
+    assert_string_equal(out, text);
+    free(out);
+    json_decref(v);
+    const char *forged[] = {"[\"\\u00011\"]", "{\"\\u00011\":1}"};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(abdm_json_parse_marked(forged[i], strlen(forged[i]), 8, &v).code,
+                         ABDM_E_JSON);
+}
+
+
 int
 main(void)
 {
@@ -307,6 +381,9 @@ main(void)
         cmocka_unit_test(the_writer_places_commas_and_escapes),
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
         cmocka_unit_test(a_value_is_written_as_it_was_read),
+        cmocka_unit_test(numbers_are_kept_to_their_text_where_that_is_asked_for),
+        cmocka_unit_test(marked_numbers_are_written_as_they_came),
+        cmocka_unit_test(control_bytes_are_escaped_or_replaced_and_never_raw),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,8 +248,8 @@ dates_keep_their_zone_or_get_one(void **state)
     static const char *const rows[][3] = {
         {"2026-03-05T10:55:00+05:30", "2026-03-05T10:55:00+05:30", "2026-03-05T10:55:00+05:30"},
         {"2026-03-05T05:25:00.5Z", "2026-03-05T05:25:00.5Z", "2026-03-05T05:25:00.5Z"},
-        {"2026-03-05 10:55:00", "2026-03-05T10:55:00.000Z", "2026-03-05T10:55:00.000Z"},
-        {"2026-03-05", "2026-03-05", "2026-03-05T00:00:00.000Z"},
+        {"2026-03-05 10:55:00", "2026-03-05T10:55:00+05:30", "2026-03-05T10:55:00+05:30"},
+        {"2026-03-05", "2026-03-05", "2026-03-05T00:00:00+05:30"},
     };
 
     (void) state;
@@ -641,18 +641,18 @@ bundles_with_a_fault_are_refused(void **state)
         {other_patient, ABDM_E_CONSENT_PATIENT, "Patient.identifier"},
         {second_patient, ABDM_E_CONSENT_PATIENT, "Patient.identifier"},
         {contained_patient, ABDM_E_CONSENT_PATIENT, "Patient.identifier"},
-        {subject_is_no_patient, ABDM_E_RECORD_FORM, "Composition.subject"},
-        {dangling, ABDM_E_RECORD_FORM, "reference"},
-        {orphan, ABDM_E_RECORD_FORM, "nothing in the document"},
-        {no_encounter, ABDM_E_RECORD_FORM, "Composition.encounter"},
-        {relative_urls, ABDM_E_RECORD_FORM, "not absolute"},
-        {twice_the_same_url, ABDM_E_RECORD_FORM, "the same twice"},
-        {patient_first, ABDM_E_RECORD_FORM, "not a Composition"},
-        {no_entries, ABDM_E_RECORD_FORM, "Bundle.entry"},
-        {collection, ABDM_E_RECORD_FORM, "type document"},
-        {no_timestamp, ABDM_E_RECORD_FORM, "timestamp"},
-        {null_member, ABDM_E_RECORD_FORM, ""},
-        {bad_date, ABDM_E_RECORD_FORM, "date"},
+        {subject_is_no_patient, ABDM_E_RECORD_FORM, "F_REFERENCE_TARGET: "},
+        {dangling, ABDM_E_RECORD_FORM, "F_REFERENCE: "},
+        {orphan, ABDM_E_RECORD_FORM, "F_ORPHAN: "},
+        {no_encounter, ABDM_E_RECORD_FORM, "F_MISSING: "},
+        {relative_urls, ABDM_E_RECORD_FORM, "F_"},
+        {twice_the_same_url, ABDM_E_RECORD_FORM, "F_"},
+        {patient_first, ABDM_E_RECORD_FORM, "F_COMPOSITION_FIRST: "},
+        {no_entries, ABDM_E_RECORD_FORM, "F_NO_ENTRIES: "},
+        {collection, ABDM_E_RECORD_FORM, "F_DOCUMENT: "},
+        {no_timestamp, ABDM_E_RECORD_FORM, "F_MISSING: "},
+        {null_member, ABDM_E_RECORD_FORM, "F_EMPTY: "},
+        {bad_date, ABDM_E_RECORD_FORM, "F_DATE: "},
     };
 
     (void) state;
@@ -790,14 +790,15 @@ every_conformant_example_passes(void **state)
 
 
 static void
-most_broken_examples_are_refused(void **state)
+every_broken_example_but_the_legal_one_is_refused(void **state)
 {
     int passed, refused;
 
     (void) state;
     if (!check_examples(EXAMPLES "broken", &passed, &refused))
         return;
-    assert_true(refused > passed);
+    assert_int_equal(passed, 1); /* sections in an unusual order: legal */
+    assert_true(refused >= 29);
 }
 
 
@@ -821,7 +822,7 @@ main(void)
         cmocka_unit_test(a_bundle_of_another_type_is_refused),
         cmocka_unit_test(what_is_not_json_is_refused),
         cmocka_unit_test(every_conformant_example_passes),
-        cmocka_unit_test(most_broken_examples_are_refused),
+        cmocka_unit_test(every_broken_example_but_the_legal_one_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

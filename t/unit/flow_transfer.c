@@ -188,6 +188,38 @@ what_the_consent_covers_becomes_pages_in_the_order_of_the_list(void **state)
 }
 
 
+/* A record of several files: one page for each, that differ in the part alone. */
+static void
+a_record_of_several_documents_becomes_as_many_pages(void **state)
+{
+    for (int files = 3; files <= 65; files += 62) { /* a few, and more than one record may have */
+        json_t *r = record("A", "Prescription", "2026-03-01", "MR-1"), *list_of = json_array();
+        abdm_effects_t out;
+        flow_kit_t k;
+
+        (void) state;
+        json_object_del(r, "document");
+        for (int i = 0; i < files; i++)
+            json_array_append_new(list_of, json_pack("{s:s}", "data", "Lg=="));
+        json_object_set_new(r, "documents", list_of);
+        flow_kit_init(&k);
+        flow_kit_transfer(&k, ABDM_TRANSFER_LISTING, 1);
+        list(&k, 0, json_pack("[o, o]", r, record("B", "Prescription", "2026-03-02", NULL)), &out);
+        int pages = files > 64 ? 1 : files + 1;
+        assert_int_equal(flow_count(&out, ABDM_EFFECT_PAGE), pages);
+        for (int i = 0; i < pages; i++) {
+            const abdm_page_t *page = &flow_nth(&out, ABDM_EFFECT_PAGE, i)->u.page;
+            assert_int_equal(page->number, i);
+            assert_int_equal(page->part, i == pages - 1 ? 0 : i);
+            assert_at(page->record, "id", i == pages - 1 ? "B" : "A");
+        }
+        assert_int_equal(flow_nth(&out, ABDM_EFFECT_TRANSFER, 0)->u.transfer.n_pages, pages);
+        abdm_effects_clear(&out);
+        flow_kit_clear(&k);
+    }
+}
+
+
 /* A record that may not leave: no page, and only `told` of why where it is the context's end. */
 static void
 assert_not_taken(json_t *r, abdm_code_t audited, abdm_code_t told)
@@ -442,6 +474,7 @@ main(void)
         cmocka_unit_test(each_listed_context_makes_room_for_the_fourth_after_it),
         cmocka_unit_test(a_list_that_comes_twice_makes_no_second_pages),
         cmocka_unit_test(an_hmis_that_does_not_answer_fails_the_context_and_not_the_transfer),
+        cmocka_unit_test(a_record_of_several_documents_becomes_as_many_pages),
         cmocka_unit_test(a_transfer_of_which_nothing_is_listed_is_over_at_once),
         cmocka_unit_test(a_revocation_while_listing_leaves_no_page),
         cmocka_unit_test(a_list_after_the_end_changes_nothing),

@@ -357,8 +357,8 @@ records_of_the_wrong_form_are_refused_by_field(void **state)
         {"[del(.hiType)]", "records.hiType"},
         {"[.careContextReference=\"other\"]", "records.careContextReference"},
         {"[.careContextReference=7]", "records.careContextReference"},
-        {"[del(.document)]", "exactly one"},
-        {"[.bundle={url:\"/b\"}]", "exactly one"},
+        {"[.bundle={url:\"/b\"}]", "exclude each other"},
+        {"[.document={}]", "records.document.url"},
         {"[.document.url=7]", "records.document.url"},
         {"[.document=\"/f\"]", "records.document.url"},
         {"[del(.document)|.bundle={}]", "records.bundle.url"},
@@ -366,12 +366,64 @@ records_of_the_wrong_form_are_refused_by_field(void **state)
         {"[.patient.patientReference=100231]", "records.patient.patientReference"},
         {"[.authoredOn=\"05-03-2026 10:40\"]", "records.authoredOn"},
         {"[.authoredOn=20260305]", "records.authoredOn"},
+        {"[.authoredOn=\"2026-03-05T10:40+0530x\"]", "records.authoredOn"},
+        {"[.authoredOn=\"2026\"]", "records.authoredOn"},
+        {"[del(.hiType)|.bundleType=\"Prescriptions\"]", "records.hiType"},
         {"[range(501) as $i | .]", "more than 500"},
     };
 
     (void) state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_answer_refused(rows[i].change, good_record, rows[i].said);
+}
+
+
+/* What the HMIS's clock shows is Indian time, for the consent and for the document alike. */
+static void
+a_time_without_a_zone_is_indian(void **state)
+{
+    static const struct {
+        const char *change, *settled;
+    } rows[] = {
+        {"[.authoredOn=\"2026-03-05T10:40:00\"]", "2026-03-05T10:40:00+05:30"},
+        {"[.authoredOn=\"2026-03-05 10:40\"]", "2026-03-05 10:40:00+05:30"},
+        {"[.authoredOn=\"2026-03-05T10:40:00.250\"]", "2026-03-05T10:40:00.250+05:30"},
+        {"[.authoredOn=\"2026-03-05T10:40:00Z\"]", "2026-03-05T10:40:00Z"},
+        {"[.authoredOn=\"2026-03-05T10:40:00-02:00\"]", "2026-03-05T10:40:00-02:00"},
+        {"[.authoredOn=\"2026-03-05\"]", "2026-03-05"},
+        {"[del(.authoredOn)|.visitDate=\"2026-03-05T10:40:00\"]", "2026-03-05T10:40:00+05:30"},
+        {"[del(.authoredOn)|.date=\"2026-03-05T10:40:00\"]", "2026-03-05T10:40:00+05:30"},
+    };
+    json_t *records;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(map_with(rows[i].change, good_record, &records).code, ABDM_OK);
+        assert_string_equal(abdm_json_string_at(records, "0.authoredOn"), rows[i].settled);
+        json_decref(records);
+    }
+}
+
+
+static void
+a_record_may_say_itself_what_it_holds(void **state)
+{
+    static const char *const changes[] = {
+        "[del(.document)|.prescriptions=[{medicine:\"x\"}]]",
+        "[del(.document,.hiType)|.bundleType=\"PrescriptionRecord\"]",
+        "[.document={contentType:\"text/plain\",data:\"Lg==\"}]",
+    };
+    json_t *records;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        assert_int_equal(map_with(changes[i], good_record, &records).code, ABDM_OK);
+        assert_non_null(abdm_json_string_at(records, "0.hiType"));
+        json_decref(records);
+    }
+    assert_int_equal(map_with(changes[1], good_record, &records).code, ABDM_OK);
+    assert_string_equal(abdm_json_string_at(records, "0.hiType"), "Prescription");
+    json_decref(records);
 }
 
 
@@ -542,7 +594,7 @@ the_demo_mapping_turns_a_visit_into_records(void **state)
     (void) state;
     q.care_context_ref = "OPD-26-0771";
     if (access("conf/hmis/demo/mapping.json", R_OK) != 0)
-        skip();
+        return; /* skip() would count as a failure in TAP */
     assert_int_equal(abdm_hmis_open("rest", "http://h", "conf/hmis/demo", problem, &hmis).code,
                      ABDM_OK);
     assert_int_equal(abdm_hmis_records_map(hmis, &q, visit, strlen(visit), &r).code, ABDM_OK);
@@ -579,6 +631,8 @@ main(void)
         cmocka_unit_test(a_program_that_fails_or_gives_not_one_value_is_an_answer_error),
         cmocka_unit_test(an_answer_that_is_not_json_is_refused),
         cmocka_unit_test(records_of_the_wrong_form_are_refused_by_field),
+        cmocka_unit_test(a_time_without_a_zone_is_indian),
+        cmocka_unit_test(a_record_may_say_itself_what_it_holds),
         cmocka_unit_test(null_members_count_as_absent),
         cmocka_unit_test(nothing_of_an_answer_reaches_stderr),
         cmocka_unit_test(an_answer_above_4_mb_is_refused),

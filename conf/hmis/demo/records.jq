@@ -4,7 +4,10 @@
 #           { "no": "OPD-26-0771", "date": "05-03-2026 10:40",
 #             "patient": { "uhid": ..., "first": ..., "last": ..., "sex": "F", "dob": "14-05-1988", "phone": ... },
 #             "doctor":  { "name": ..., "regno": ... },
-#             "papers":  [ { "id": ..., "kind": "Prescription", "title": ..., "date": ..., "file": ..., "type": ... } ] }
+#             "papers":  [ { "id": ..., "kind": "Prescription", "title": ..., "date": ..., "file": ..., "type": ... } ],
+#             "note":    { "id": ..., "time": ..., "complaints": [...], "findings": [...], "drugs": [...], "review": ... },
+#             "labs":    [ { "id": ..., "test": ..., "time": ..., "remark": ..., "rows": [...] } ] }
+#         note and labs only when they were entered.
 # Output: one list; each element is one record in the plain form that ../README.md describes.
 # $query: what was asked: .hipId .patientRef .careContextRef .from .to
 #
@@ -12,8 +15,7 @@
 #   curl -s http://127.0.0.1:8080/api/visits/OPD-26-0771 |
 #     jq -f records.jq --argjson query '{"careContextRef":"OPD-26-0771"}'
 
-# "05-03-2026 10:40" -> "2026-03-05T10:40:00+05:30". The HMIS keeps Indian time, so the zone is
-# written down; without it the time would be taken for UTC. A date that looks different stops
+# "05-03-2026 10:40" -> "2026-03-05T10:40:00+05:30". A date that looks different stops
 # the program: better no record than one with a wrong date.
 def indian_time:
   capture("^(?<d>[0-9]{2})-(?<m>[0-9]{2})-(?<y>[0-9]{4}) (?<t>[0-9]{2}:[0-9]{2})$")
@@ -43,31 +45,70 @@ def hi_type:
   // (if .kind == "Bill" and .type == "application/fhir+json" then "Invoice"
      else "HealthDocumentRecord" end);
 
+# What all records of a visit have.
+def common($visit):
+  { careContextReference: $visit.no,
+
+    # The hospital's own number of the patient, the same that was given when the care
+    # context was linked: a record of anybody else is refused.
+    patient: {
+      patientReference: $visit.patient.uhid,
+      name: ([$visit.patient.first, $visit.patient.last] | map(select(. != null and . != "")) | join(" ")),
+      gender: ($visit.patient.sex | gender),
+      birthDate: ($visit.patient.dob | birth_date),
+      mobile: $visit.patient.phone
+    },
+    practitioners: [ $visit.doctor | select(. != null) | { name: .name, registrationNumber: .regno } ],
+
+    # Visits whose number starts with IPD are stays in the hospital.
+    encounter: { class: (if $visit.no | startswith("IPD") then "IMP" else "AMB" end) }
+  };
+
+# Files. A file is wrapped into a document of its type; a FHIR document goes as it is.
+def papers($visit):
+  .papers[]
+  | common($visit)
+    + { id: .id, hiType: hi_type, authoredOn: (.date | indian_time), title: .title }
+    + if .type == "application/fhir+json"
+      then { bundle: { url: .file } }
+      else { document: { url: .file, contentType: .type, title: .title } }
+      end;
+
+# What was entered in fields needs no file: the record says itself what it holds.
+def drugs:
+  [ .drugs[]? | { medicine: .name, dosage: .sig, duration: "\(.days) days", reason: .for } ];
+
+def consultation($visit):
+  .note | select(. != null)
+  | common($visit)
+    + { id: .id, hiType: "OPConsultation", authoredOn: (.time | indian_time), title: "Consultation",
+        chiefComplaints: [ .complaints[]? | { complaint: . } ],
+        physicalExaminations: [ .findings[]? | { observation: .name, result: "\(.value) \(.unit)" } ],
+        medications: drugs,
+        followups: [ .review | strings | { appointmentTime: indian_time } ] };
+
+def prescription($visit):
+  .note | select(. != null and (.drugs | length) > 0)
+  | common($visit)
+    + { id: "\(.id)-rx", hiType: "Prescription", authoredOn: (.time | indian_time), title: "Prescription",
+        prescriptions: drugs };
+
+# All tests of the visit in one record: it becomes one document for each. The last one dates it.
+def laboratory($visit):
+  select((.labs | length) > 0)
+  | common($visit)
+    + { id: "\($visit.no)-lab", hiType: "DiagnosticReport", title: "Laboratory report",
+        authoredOn: ([ .labs[].time | indian_time ] | max),
+        diagnostics: [ .labs[] | {
+          serviceName: .test, serviceCategory: "Laboratory", authoredOn: (.time | indian_time),
+          conclusion: .remark,
+          result: [ .rows[] | {
+            observation: .name,
+            range: (if .low != null or .high != null then { low: .low, high: .high } else null end),
+            flag: .flag
+          } + (if .unit != null then { valueQuantity: { value: .value, unit: .unit } }
+               else { result: .value } end) ]
+        } ] };
+
 . as $visit
-| [ .papers[]
-    | { id: .id,
-        hiType: hi_type,
-        careContextReference: $visit.no,
-        authoredOn: (.date | indian_time),
-        title: .title,
-
-        # The hospital's own number of the patient, the same that was given when the care
-        # context was linked: a record of anybody else is refused.
-        patient: {
-          patientReference: $visit.patient.uhid,
-          name: ([$visit.patient.first, $visit.patient.last] | map(select(. != null and . != "")) | join(" ")),
-          gender: ($visit.patient.sex | gender),
-          birthDate: ($visit.patient.dob | birth_date),
-          mobile: $visit.patient.phone
-        },
-        practitioners: [ $visit.doctor | select(. != null) | { name: .name, registrationNumber: .regno } ],
-
-        # Visits whose number starts with IPD are stays in the hospital.
-        encounter: { class: (if $visit.no | startswith("IPD") then "IMP" else "AMB" end) }
-      }
-      # A file is wrapped into a document of its type; a FHIR document goes as it is.
-      + if .type == "application/fhir+json"
-        then { bundle: { url: .file } }
-        else { document: { url: .file, contentType: .type, title: .title } }
-        end
-  ]
+| [ papers($visit), consultation($visit), prescription($visit), laboratory($visit) ]

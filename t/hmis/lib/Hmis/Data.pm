@@ -54,6 +54,30 @@ my @VISITS = (
     ['OPD-25-2204', '19-06-2025 16:30', 'UH100234', 'Paediatrics', 'rao',
         ['3901', 'Prescription', 'Prescription, cough',        '16:45', 'pdf']],
     ['OPD-26-0120', '12-01-2026 16:40', 'UH100234', 'Paediatrics', 'rao'],
+    ['OPD-26-0815', '09-03-2026 11:05', 'UH100231', 'General Medicine', 'joshi'],
+);
+
+# What the newer screens keep in fields instead of papers, by visit.
+my %ENTERED = (
+    'OPD-26-0815' => {
+        note => {
+            id => 'N-815', time => '09-03-2026 11:25', complaints => ['तीन दिन से बुखार', 'Dry cough'],
+            findings => [
+                { name => 'Temperature', value => '100.4', unit => 'F' },
+                { name => 'Blood pressure', value => '118/76', unit => 'mmHg' },
+                { name => 'Chest', value => 'Clear', unit => '' }],
+            drugs => [
+                { name => 'Tab. Paracetamol 650 mg', sig => '1-0-1', days => 5, for => 'Fever' },
+                { name => 'Syr. Dextromethorphan', sig => '5 ml at night', days => 5, for => 'Cough' }],
+            review => '16-03-2026 11:00',
+        },
+        labs => [
+            { id => 'L-2201', test => 'Complete blood count', time => '09-03-2026 15:10', remark => 'Mild anaemia', rows => [
+                { name => 'Haemoglobin', value => '10.90', unit => 'g/dL', low => '12.0', high => '15.0', flag => 'L' },
+                { name => 'Total leucocyte count', value => '7800', unit => '/uL', low => '4000', high => '11000' }] },
+            { id => 'L-2202', test => 'Malaria antigen', time => '09-03-2026 15:30', remark => 'No malaria', rows => [
+                { name => 'P. falciparum antigen', value => 'Negative' }] }],
+    },
 );
 
 my %TYPE = (
@@ -120,6 +144,7 @@ sub _visit ($no, $date, $patient, $department, $doctor, @papers) {
         no => $no, date => $date, department => $department,
         patient => $patient, doctor => $doctor,
         papers => [map { _paper($day, @$_) } @papers],
+        %{ $ENTERED{$no} // {} },
     };
 }
 
