@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "core/json.h"
-#include "fhir/document.h"
 #include "hmis/base.h"
 #include "hmis/hmis.h"
 
@@ -57,49 +56,6 @@ a_text_of_json_may_have_524288_commas_and_brackets_and_no_more(void **state)
 
 
 /* A document whose two entries have full URLs of this many bytes before their names. */
-static abdm_err_t
-check_document(size_t base_len)
-{
-    abdm_document_about_t about = {.hi_type = ABDM_HI_WELLNESS_RECORD, .hip_id = "IN1",
-                                   .patient_ref = "P1", .care_context_ref = "C1"};
-    char *base = calloc(1, base_len + 1);
-    abdm_document_facts_t facts;
-    abdm_buf_t b = {0};
-
-    assert_non_null(base);
-    memset(base, 'a', base_len);
-    memcpy(base, "http://h/", 9);
-    base[base_len - 1] = '/';
-    abdm_buf_addf(&b, "{\"resourceType\":\"Bundle\",\"type\":\"document\",\"meta\":{\"versionId\":"
-                      "\"1\"},\"identifier\":{\"system\":\"s\",\"value\":\"v\"},\"timestamp\":"
-                      "\"2026-03-05T09:20:11Z\",\"entry\":[{\"fullUrl\":\"%sComposition/1\","
-                      "\"resource\":{\"resourceType\":\"Composition\",\"status\":\"final\","
-                      "\"date\":\"2026-03-05\",\"title\":\"t\",\"author\":[{\"reference\":"
-                      "\"Patient/2\"}],\"type\":{\"text\":\"Wellness Record\"},\"subject\":"
-                      "{\"reference\":\"Patient/2\"},\"section\":[{\"title\":\"x\"}]}},"
-                      "{\"fullUrl\":\"%sPatient/2\",\"resource\":{\"resourceType\":\"Patient\","
-                      "\"identifier\":[{\"type\":{\"text\":\"x\"},\"value\":\"P1\"}]}}]}",
-                  base, base);
-    assert_false(b.failed);
-    abdm_err_t err = abdm_document_check(&about, b.p, b.len, &facts);
-    abdm_buf_free(&b);
-    free(base);
-    return err;
-}
-
-
-/* Each relative reference is looked up below its entry's full URL, which is copied for it. */
-static void
-a_full_url_may_have_2048_bytes_and_no_more(void **state)
-{
-    (void) state;
-    assert_int_equal(check_document(2048 - strlen("Composition/1")).code, ABDM_OK);
-    abdm_err_t err = check_document(2049 - strlen("Composition/1"));
-    assert_int_equal(err.code, ABDM_E_RECORD_FORM);
-    assert_string_equal(err.what, "Bundle.entry.fullUrl: longer than 2048 bytes");
-}
-
-
 static abdm_code_t
 base_code(const char *url)
 {
@@ -216,7 +172,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_of_json_may_have_524288_commas_and_brackets_and_no_more),
-        cmocka_unit_test(a_full_url_may_have_2048_bytes_and_no_more),
         cmocka_unit_test(brackets_in_the_hmis_url_hold_an_ipv6_address_and_nothing_else),
         cmocka_unit_test(a_mapping_that_multiplies_values_is_refused),
         cmocka_unit_test(a_record_that_could_not_be_read_back_from_the_store_is_refused),
