@@ -55,7 +55,6 @@ a_text_of_json_may_have_524288_commas_and_brackets_and_no_more(void **state)
 }
 
 
-/* A document whose two entries have full URLs of this many bytes before their names. */
 static abdm_code_t
 base_code(const char *url)
 {
