@@ -49,13 +49,14 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit install deps deps-test demo test check bench fuzz clean
+.PHONY: FORCE all lib module unit benches install deps deps-test demo test check bench fuzz clean
 .DELETE_ON_ERROR:
 
 all: lib module
 lib: $(B)/libabdm.so $(B)/libabdm.a $(B)/abdm
 module: $(MODULE)
 unit: $(UNITS) $(TOOLS)
+benches: $(BENCHES)
 
 $(B)/obj/%.o: lib/%.c
 	@mkdir -p $(@D)

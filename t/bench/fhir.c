@@ -170,7 +170,7 @@ time_attachment(const json_t *record, const char *bytes)
     for (int round = 0; round < ROUNDS; round++) {
         double start = now();
         for (int i = 0; i < JOBS; i++) {
-            still_t file = {{ATTACHMENT, still_read, still_close}, bytes, 0};
+            still_t file = {{ATTACHMENT, still_read, still_close, NULL}, bytes, 0};
             abdm_source_t *s;
             if (bytes == NULL)
                 check(abdm_document_build(&about, 0, NULL, &s));

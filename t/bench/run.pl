@@ -499,8 +499,8 @@ sub crypto {
     figure('openssl_aes_256_gcm_16KB', $gcm16,  'MB/s', 'goals are for', $GOAL_GCM);
     figure('openssl_aes_256_gcm_1MB',  $gcm1m,  'MB/s', 'goals are for', $GOAL_GCM);
     figure('openssl_x25519',           $x25519, 'us',   'goals are for', $GOAL_X25519);
-    say_progress('encryption and tokens');
-    my @lines = (output_of("$build/bench/fidelius"), output_of("$build/bench/token"));
+    say_progress('encryption, tokens and documents');
+    my @lines = map { output_of("$build/bench/$_") } qw(fidelius token fhir);
     print @lines;
     my %us = map { /\Afidelius_encrypt_(\w+)\t([\d.]+)\tus/ ? ($1 => $2) : () } @lines;
     figure('encrypt_10KB', $us{'10KB'}, 'us', 'goal for this machine', 60 * $x25519 / $GOAL_X25519);
