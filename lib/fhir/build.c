@@ -226,7 +226,8 @@ document_read(abdm_source_t *s, void *out, size_t cap, size_t *got)
     for (;;) {
         bool hole = d->hole < d->n_holes && d->at == d->holes[d->hole].at;
         if (hole && d->holes[d->hole].base64.len == 0) {
-            ABDM_TRY(d->file->read(d->file, out, cap, got));
+            if (d->file != NULL)
+                ABDM_TRY(d->file->read(d->file, out, cap, got));
             if (*got > 0)
                 return ABDM_NO_ERR;
             d->hole++;
@@ -275,7 +276,7 @@ static abdm_err_t
 make_source(abdm_build_t *b, abdm_source_t *file, abdm_source_t **out)
 {
     document_t *d = calloc(1, sizeof *d);
-    uint64_t length = b->text.len;
+    uint64_t length = b->text.len, file_length;
 
     if (file != NULL && b->file_used)
         file = abdm_source_base64(file);
@@ -288,8 +289,9 @@ make_source(abdm_build_t *b, abdm_source_t *file, abdm_source_t **out)
         abdm_source_close(file);
         file = NULL;
     }
+    file_length = file != NULL ? file->length : 0;
     for (size_t i = 0; i < b->n_holes; i++)
-        length += b->holes[i].base64.len > 0 ? b->holes[i].base64.len : file->length;
+        length += b->holes[i].base64.len > 0 ? b->holes[i].base64.len : file_length;
     d->base = (abdm_source_t){length, document_read, document_close, NULL};
     d->text = b->text;
     d->holes = b->holes;

@@ -55,7 +55,8 @@ read_zone(const char *z, char out[8])
     const char *rest;
 
     if (strcmp(z, "Z") == 0 || strcmp(z, "z") == 0) {
-        strcpy(out, "Z");
+        out[0] = 'Z';
+        out[1] = '\0';
         return true;
     }
     if (*z != '+' && *z != '-')

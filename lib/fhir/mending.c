@@ -561,6 +561,7 @@ concept_of(const abdm_mend_t *m, const abdm_finding_t *f, size_t *index)
 {
     const char *at = strstr(f->pointer, "/coding/");
 
+    *index = 0;
     if (f->code != ABDM_F_CODE_SYSTEM || at == NULL || strncmp(f->pointer, "/entry/0/", 9) == 0)
         return NULL;
     *index = strtoul(at + strlen("/coding/"), NULL, 10);

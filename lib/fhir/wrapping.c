@@ -5,6 +5,7 @@
  * clinical resources go into the first section of the profile (profile.c) that may point at their
  * type, and what no section and no reference wants stays behind.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -340,9 +341,9 @@ is_part(const json_t *parts, const json_t *entry)
 
     if (json_object_get(parts, name_of(entry)) != NULL)
         return true;
-    if (type == NULL || id == NULL || strlen(type) + strlen(id) > sizeof key - 2)
+    if (type == NULL || id == NULL
+        || snprintf(key, sizeof key, "%s/%s", type, id) >= (int) sizeof key)
         return false;
-    strcat(strcat(strcpy(key, type), "/"), id);
     return json_object_get(parts, key) != NULL;
 }
 
@@ -396,7 +397,7 @@ complete(wrap_t *w, json_t *resource)
     json_t *author = abdm_json_at(w->composition, "author.0");
     json_t *hospital = json_object_get(w->composition, "custodian");
     bool order = is_type(resource, "MedicationRequest");
-    char name[80] = "nrces/";
+    char name[80];
 
     if ((order || is_type(resource, "ServiceRequest")) &&
         json_object_get(resource, "requester") == NULL)
@@ -406,9 +407,8 @@ complete(wrap_t *w, json_t *resource)
     if (is_type(resource, "DiagnosticReport") &&
         json_object_get(resource, "resultsInterpreter") == NULL)
         set(w, resource, "resultsInterpreter", json_pack("[o]", json_deep_copy(hospital)));
-    if (strlen(type) < sizeof name - sizeof "nrces/" &&
-        json_object_get(resource, "meta") == NULL &&
-        abdm_shape(abdm_str(strcat(name, type))) != NULL)
+    if (snprintf(name, sizeof name, "nrces/%s", type) < (int) sizeof name &&
+        json_object_get(resource, "meta") == NULL && abdm_shape(abdm_str(name)) != NULL)
         set(w, resource, "meta",
             json_pack("{s:[s+]}", "profile", ABDM_FHIR_NRCES, name + strlen("nrces/")));
 }
