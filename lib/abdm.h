@@ -64,6 +64,7 @@ typedef struct {
     const char *hmis_adapter; /* "rest" */
     const char *hmis_url;     /* "http://host:port/base" or "http://unix:/path:/base" */
     const char *hmis_mapping; /* directory, see conf/hmis */
+    const char *codes;        /* CSV of local terms and standard codes; NULL: none */
     const char *fhir;         /* what happens to FHIR of the HMIS that cannot be made conformant:
                                * "reject" (also NULL), "attach" or "send" */
 } abdm_facility_config_t;

@@ -12,13 +12,15 @@
 
 #include "abdm_internal.h"
 #include "engine/http.h"
+#include "fhir/codes.h"
 #include "gateway/outbound.h"
 #include "gateway/preset.h"
 
 enum {
     CALLBACK_MAX = 256 * 1024,
     QUEUE = 1024,
-    SECRET_MAX = 512
+    SECRET_MAX = 512,
+    CODES_MAX = 16 * 1024 * 1024
 };
 
 static const uint64_t RECORD_MAX = 512ULL * 1024 * 1024;
@@ -211,6 +213,47 @@ load_policy(const abdm_facility_config_t *config, abdm_fhir_policy_t *policy,
 }
 
 
+/* The hospital's own terms and the codes they stand for, matched exactly. */
+static abdm_err_t
+load_codes(const abdm_facility_config_t *config, const abdm_codes_t **codes,
+           char problem[ABDM_PROBLEM])
+{
+    char fault[128] = "";
+    abdm_codes_t *table = NULL;
+    abdm_buf_t csv = {0};
+    char piece[4096];
+    abdm_err_t err = ABDM_NO_ERR;
+    size_t n;
+    FILE *f;
+
+    if (config->codes == NULL) {
+        return ABDM_NO_ERR;
+    }
+    f = fopen(config->codes, "re");
+    if (f == NULL) {
+        snprintf(problem, ABDM_PROBLEM, "codes \"%.300s\": %s", config->codes, strerror(errno));
+        return ABDM_ERR(CONFIG, "codes");
+    }
+    while (csv.len <= CODES_MAX && (n = fread(piece, 1, sizeof(piece), f)) > 0) {
+        abdm_buf_add(&csv, piece, n);
+    }
+    if (ferror(f) || csv.failed || csv.len > CODES_MAX) {
+        snprintf(problem, ABDM_PROBLEM, "codes \"%.300s\": cannot be read, or is over %d MB",
+                 config->codes, CODES_MAX >> 20);
+        err = ABDM_ERR(CONFIG, "codes");
+    } else {
+        err = abdm_codes_new(abdm_buf_str(&csv), fault, &table);
+        if (abdm_failed(err)) {
+            snprintf(problem, ABDM_PROBLEM, "codes \"%.300s\": %s", config->codes, fault);
+        }
+    }
+    fclose(f);
+    abdm_buf_free(&csv);
+    *codes = table;
+    return err;
+}
+
+
 static abdm_err_t
 load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
 {
@@ -246,6 +289,7 @@ load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM])
         abdm->facility[i].id = f->id;
         abdm->facility[i].name = f->name;
         ABDM_TRY(load_policy(f, &abdm->facility[i].fhir, problem));
+        ABDM_TRY(load_codes(f, &abdm->facility[i].rules.codes, problem));
         err = abdm_hmis_open(f->hmis_adapter, f->hmis_url, f->hmis_mapping, why,
                              &abdm->facility[i].hmis);
         if (abdm_failed(err)) {
@@ -339,6 +383,7 @@ abdm_free(abdm_t *abdm)
     abdm_stop(abdm, 0);
     for (size_t i = 0; abdm->facility != NULL && i < abdm->config.n_facility; i++) {
         abdm_hmis_close(abdm->facility[i].hmis);
+        abdm_codes_free((abdm_codes_t *) abdm->facility[i].rules.codes);
     }
     free(abdm->facility);
     free(abdm->facility_id);

@@ -107,6 +107,10 @@ static ngx_http_abdm_item_t  ngx_http_abdm_facility_items[] = {
       offsetof(abdm_facility_config_t, fhir), 0,
       "\"reject\", \"attach\" or \"send\"" },
 
+    { ngx_string("codes"), 1, 1, ngx_http_abdm_item_file,
+      offsetof(abdm_facility_config_t, codes), 0,
+      "a CSV file of local terms and codes" },
+
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
 

@@ -49,6 +49,7 @@ about(const abdm_task_t *task, const abdm_engine_facility_t *facility)
         .care_context_ref = task->context.care_context_ref,
         .abha_address = task->patient_id,
         .record = task->page.record,
+        .rules = &facility->rules,
     };
 }
 

@@ -23,6 +23,7 @@ typedef struct {
     const char *name;
     abdm_hmis_t *hmis;
     abdm_fhir_policy_t fhir;
+    abdm_record_rules_t rules; /* with the hospital's table of codes */
 } abdm_engine_facility_t;
 
 /* All borrowed for the engine's life; const. */

@@ -141,6 +141,28 @@ subtest 'the patient of the record must be that of the consent' => sub {
     $t->finish;
 };
 
+subtest 'a term of the hospital gets the code that its table has for it, any other stays text' => sub {
+    my $record = $json->decode(slurp("$root/t/records/rx_typical.json"));
+    $record->{prescriptions} = [map { { medicine => $_, dosage => '1-0-1' } } 'PCM650', 'PCM500'];
+    my $port = Test::ABDM::free_port();
+    make_path("$dir/coded/api/visits");
+    chmod 0755, "$dir/coded", "$dir/coded/api", "$dir/coded/api/visits";
+    spew("$dir/coded/api/visits/OPD-26-0771", '{}');
+    my $mapping = mapping('coded', $json->encode($record));
+    my $codes   = spew("$dir/codes.csv",
+        "field,local,system,code,display\nmedicine,PCM650,http://snomed.info/sct,387517004,Paracetamol\n");
+    my $t = Test::ABDM->new(
+        http     => ["server { listen 127.0.0.1:$port; root $dir/coded; }"],
+        facility => ['name "Demo Hospital";', "hmis rest http://127.0.0.1:$port mapping=$mapping;", "codes $codes;"],
+    )->start;
+    my $done = transfer($t, contexts => ['OPD-26-0771']) or return;
+    my @codings = map { $_->{medicationCodeableConcept}{coding} } resources('MedicationRequest', conformant($done));
+    is_deeply \@codings, [[{ system => 'http://snomed.info/sct', code => '387517004', display => 'Paracetamol' }], undef],
+        'one coded, one not';
+    $t->no_violations;
+    $t->finish;
+};
+
 # FHIR of an HMIS that is nothing but files behind nginx; gives the end of the transfer, and the log.
 sub fhir_transfer ($policy, $bundle) {
     my $port = Test::ABDM::free_port();
