@@ -222,7 +222,7 @@ load_codes(const abdm_facility_config_t *config, const abdm_codes_t **codes,
     abdm_codes_t *table = NULL;
     abdm_buf_t csv = {0};
     char piece[4096];
-    abdm_err_t err = ABDM_NO_ERR;
+    abdm_err_t err;
     size_t n;
     FILE *f;
 

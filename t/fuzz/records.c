@@ -71,8 +71,8 @@ check_record(const json_t *record)
 
     NEED(abdm_hi_type_parse(abdm_str(abdm_json_string_at(record, "hiType")), &type));
     NEED(strcmp(abdm_json_string_at(record, "careContextReference"), "OPD-1") == 0);
-    NEED((abdm_json_string_at(record, "document.url") != NULL) !=
-         (abdm_json_string_at(record, "bundle.url") != NULL));
+    NEED(abdm_json_string_at(record, "document.url") == NULL ||
+         abdm_json_string_at(record, "bundle.url") == NULL);
     NEED(abdm_json_string_at(record, "patient.patientReference") != NULL);
     read_back(record);
 }
