@@ -15,7 +15,7 @@ VARIANT  ?=
 B        := build$(if $(VARIANT),/$(VARIANT))
 VERSION  := 0.1.0
 
-PKGS     := libcurl jansson libssl libcrypto sqlite3
+PKGS     := libcurl jansson libssl libcrypto sqlite3 icu-i18n icu-uc
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
@@ -26,7 +26,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $
              $(CFLAGS_$(VARIANT)) -DABDM_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PKGS))
 LIBS     = $(shell pkg-config --libs $(PKGS)) -ljq -lm -pthread
 
-ROOMS    := core crypto token gateway hmis fhir consent flow store engine intake
+ROOMS    := core crypto token gateway hmis fhir consent match flow store engine intake
 LIB_SRC  := $(wildcard lib/*.c $(ROOMS:%=lib/%/*.c))
 CLI_SRC  := $(wildcard lib/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:lib/%.c=$(B)/obj/%.o)
