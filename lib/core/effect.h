@@ -12,7 +12,11 @@ typedef enum {
     ABDM_JOB_GATEWAY,  /* POST `body` to `path` of the gateway */
     ABDM_JOB_RECORDS,  /* ask the HMIS what it has for context `arg` of the transfer */
     ABDM_JOB_DOCUMENT, /* fetch the file of page `arg` and make its document */
-    ABDM_JOB_PUSH      /* encrypt and push `document` as page `arg` */
+    ABDM_JOB_PUSH,     /* encrypt and push `document` as page `arg` */
+    ABDM_JOB_HMIS,     /* ask the HMIS question `arg` of the operation that `path` names
+                        * (hmis/hmis.h); `body`: JSON object of its variables */
+    ABDM_JOB_SMS       /* have the facility's SMS provider send template `path`; `body`: JSON object
+                        * of its variables */
 } abdm_job_kind_t;
 
 const char *abdm_job_kind_name(abdm_job_kind_t kind);
@@ -31,8 +35,9 @@ typedef struct {
     int arg;
     char *path;
     char *request_id; /* GATEWAY: REQUEST-ID of this attempt; EVENT: of the deferred callback */
-    char *body;
+    char *body; /* sealed on disk */
     size_t body_len;
+    char *link_token; /* GATEWAY: X-LINK-TOKEN, NULL: none. Sealed on disk, wiped when freed */
     abdm_ms_t due_at;
     abdm_ms_t deadline_at;
     abdm_ms_t created_at;
@@ -49,7 +54,9 @@ typedef enum {
     ABDM_EFFECT_FAIL_PENDING, /* all pending contexts and pages of transfer `subject` → FAILED */
     ABDM_EFFECT_CANCEL,  /* jobs of transfer `subject` that nobody has begun are not needed */
     ABDM_EFFECT_JOB,
-    ABDM_EFFECT_AUDIT
+    ABDM_EFFECT_AUDIT,
+    ABDM_EFFECT_PUT,   /* a row of core/row.def: insert or replace */
+    ABDM_EFFECT_DELETE /* a row of core/row.def, by its key */
 } abdm_effect_kind_t;
 
 typedef struct {
@@ -70,6 +77,10 @@ typedef struct {
         abdm_code_t reason;
         abdm_job_t job;
         abdm_audit_t audit;
+        struct {
+            abdm_row_id_t id;
+            void *row; /* owned */
+        } row;
     } u;
 } abdm_effect_t;
 
@@ -78,6 +89,9 @@ typedef struct {
     size_t n;
     size_t cap;
     bool failed; /* out of memory: nothing of it may be applied */
+    /* of an event that is a call of the API: the answer, told after the commit */
+    int reply_status;
+    abdm_buf_t reply; /* JSON */
 } abdm_effects_t;
 
 void abdm_effects_clear(abdm_effects_t *effects);
@@ -97,5 +111,22 @@ void abdm_effect_cancel(abdm_effects_t *e, const abdm_transfer_t *transfer);
 void abdm_effect_job(abdm_effects_t *e, abdm_job_t *job); /* takes its body and document */
 void abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject,
                        const char *what, abdm_err_t outcome, const char *detail);
+
+/* Copy the row. Use the typed forms: abdm_effect_put_patient(e, &row)... */
+void abdm_effect_put(abdm_effects_t *e, abdm_row_id_t id, const void *row);
+void abdm_effect_delete(abdm_effects_t *e, abdm_row_id_t id, const void *row);
+
+#define ABDM_ROW(row)                                                                              \
+    static inline void abdm_effect_put_##row(abdm_effects_t *e, const abdm_row_##row##_t *r)       \
+    {                                                                                              \
+        abdm_effect_put(e, ABDM_ROW_##row, r);                                                     \
+    }                                                                                              \
+    static inline void abdm_effect_delete_##row(abdm_effects_t *e, const abdm_row_##row##_t *r)    \
+    {                                                                                              \
+        abdm_effect_delete(e, ABDM_ROW_##row, r);                                                  \
+    }
+#define ABDM_ROW_END(row)
+#define M(row, kind, m)
+#include "core/row.def"
 
 #endif

@@ -18,6 +18,53 @@ abdm_facility_is(const char *id, abdm_str_t named)
 }
 
 
+static const char *const hmis_ops[ABDM_HMIS_OPS] = {
+    "find_patients", "care_contexts", "new_contexts", "save_profile", "send_otp", "verify_otp",
+    "tell",
+};
+
+
+const char *
+abdm_hmis_op_name(abdm_hmis_op_t op)
+{
+    return (unsigned) op < ABDM_HMIS_OPS ? hmis_ops[op] : "";
+}
+
+
+bool
+abdm_hmis_op_parse(abdm_str_t name, abdm_hmis_op_t *out)
+{
+    for (size_t i = 0; i < ABDM_HMIS_OPS; i++) {
+        if (abdm_str_eq(abdm_str(hmis_ops[i]), name)) {
+            *out = (abdm_hmis_op_t) i;
+            return true;
+        }
+    }
+    return false;
+}
+
+
+enum { MINUTE = 60 * 1000, DAY = 24 * 60 * MINUTE };
+
+
+int64_t
+abdm_day_of(abdm_ms_t t, int zone_minutes)
+{
+    int64_t local = t + (int64_t) zone_minutes * MINUTE;
+
+    return local / DAY - (local % DAY < 0);
+}
+
+
+int
+abdm_minute_of(abdm_ms_t t, int zone_minutes)
+{
+    int64_t local = t + (int64_t) zone_minutes * MINUTE;
+
+    return (int) ((local - abdm_day_of(t, zone_minutes) * DAY) / MINUTE);
+}
+
+
 void
 abdm_consent_clear(abdm_consent_t *consent)
 {

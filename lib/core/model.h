@@ -16,6 +16,85 @@
  * seen on the wire. */
 bool abdm_facility_is(const char *id, abdm_str_t named);
 
+/* What the hospital may be asked or told beyond records, see hmis/hmis.h. */
+typedef enum {
+    ABDM_HMIS_FIND_PATIENTS,
+    ABDM_HMIS_CARE_CONTEXTS, /* of a patient */
+    ABDM_HMIS_NEW_CONTEXTS,  /* the feed, of all patients */
+    ABDM_HMIS_SAVE_PROFILE,
+    ABDM_HMIS_SEND_OTP,
+    ABDM_HMIS_VERIFY_OTP,
+    ABDM_HMIS_TELL,          /* of an event: linked, consent granted... */
+    ABDM_HMIS_OPS
+} abdm_hmis_op_t;
+
+/* "find_patients", "care_contexts", "new_contexts", "save_profile", "send_otp", "verify_otp",
+ * "tell"; "" beyond the end. As in mapping.json and in the path of an HMIS job. */
+const char *abdm_hmis_op_name(abdm_hmis_op_t op);
+bool abdm_hmis_op_parse(abdm_str_t name, abdm_hmis_op_t *out);
+
+enum { ABDM_COUNTERS_MAX = 64 };
+
+/* What a flow must know of a facility. Const, borrowed for the engine's life. */
+typedef struct {
+    const char *id;   /* service id */
+    const char *name; /* shown to patients */
+    int questions[ABDM_HMIS_OPS]; /* how many its HMIS takes of each; 0: it cannot be asked */
+    bool sms;                     /* it has a provider of its own for OTPs */
+    const char *const *counter;   /* names of the counters; none: every name will do */
+    size_t n_counters;
+    int zone;             /* minutes east of UTC: 330 */
+    abdm_ms_t poll;       /* between two looks at the feed; 0: it is not read */
+    bool deep_link;       /* tell patients without ABHA of new contexts, by the gateway's SMS */
+    int quiet_from, quiet_to; /* minutes of the day in which no SMS goes out; equal: none */
+    int sms_daily;        /* deep links a day at most */
+    abdm_ms_t slot;       /* discoveries are answered at multiples of it after they came: 2 s */
+    int discovery_hourly; /* per mobile, and per ABHA address: 10 */
+    abdm_ms_t otp_life;   /* 10 min */
+} abdm_facility_t;
+
+/* --- states of rows (core/row.def) --- */
+
+typedef enum {
+    ABDM_LINK_NONE,    /* not linked, nothing under way */
+    ABDM_LINK_PENDING, /* a request for it is under way */
+    ABDM_LINK_LINKED,  /* final: the gateway has no way back */
+    ABDM_LINK_FAILED   /* the gateway refused it; tried again only when asked to */
+} abdm_link_state_t;
+
+typedef enum { ABDM_SMS_NONE, ABDM_SMS_DUE, ABDM_SMS_SENT, ABDM_SMS_FAILED } abdm_sms_state_t;
+
+typedef enum {
+    ABDM_DISCOVERY_ASKED,
+    ABDM_DISCOVERY_OFFERED, /* one patient, and contexts offered */
+    ABDM_DISCOVERY_NONE     /* answered: nobody, or nothing to link */
+} abdm_discovery_state_t;
+
+typedef enum {
+    ABDM_SESSION_SENDING, /* the OTP is on its way to the provider */
+    ABDM_SESSION_SENT,
+    ABDM_SESSION_LINKED, /* final */
+    ABDM_SESSION_LOCKED, /* final: too many tries */
+    ABDM_SESSION_FAILED  /* final: the OTP could not be sent */
+} abdm_session_state_t;
+
+typedef enum {
+    ABDM_AUTH_ASKED,
+    ABDM_AUTH_WAITING, /* for the OTP, or (DIRECT) for the patient */
+    ABDM_AUTH_CONFIRMING,
+    ABDM_AUTH_GRANTED, /* final */
+    ABDM_AUTH_FAILED   /* final */
+} abdm_auth_state_t;
+
+typedef enum { ABDM_SHARE_WAITING, ABDM_SHARE_DONE } abdm_share_state_t;
+
+typedef enum { ABDM_REQUEST_OPEN, ABDM_REQUEST_DONE, ABDM_REQUEST_FAILED } abdm_request_state_t;
+
+/* The number of the day that `t` belongs to in a zone `minutes` east of UTC, and the minute of
+ * that day. */
+int64_t abdm_day_of(abdm_ms_t t, int zone_minutes);
+int abdm_minute_of(abdm_ms_t t, int zone_minutes);
+
 typedef enum {
     ABDM_CONSENT_GRANTED,
     ABDM_CONSENT_REVOKED, /* final */

@@ -44,4 +44,16 @@ abdm_err_t abdm_seal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t plai
 abdm_err_t abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t sealed,
                        abdm_buf_t *out);
 
+/*
+ * Keyed hash of a value (HMAC-SHA-256 under a key derived from `key`), as 64 hexadecimal digits with
+ * terminator: for finding a sealed value again, and for OTPs. `what` keeps the hashes of different
+ * uses apart ("patient.abha_address"); `scope` those of different facilities. E_CRYPTO.
+ */
+abdm_err_t abdm_seal_hash(const abdm_seal_key_t *key, const char *what, const char *scope,
+                          abdm_str_t value, char out[65]);
+
+/* Six random digits with terminator; every number is as likely as any other. E_CRYPTO. */
+enum { ABDM_OTP_TEXT = 7 };
+abdm_err_t abdm_otp_make(char out[ABDM_OTP_TEXT]);
+
 #endif

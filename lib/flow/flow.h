@@ -8,10 +8,15 @@
 
 #include "core/effect.h"
 #include "core/url_guard.h"
+#include "crypto/seal.h"
+#include "match/name.h"
 
 typedef struct {
     const abdm_view_t *view;
     const abdm_push_allow_t *push_allow; /* addresses that may be pushed to though not public */
+    const abdm_facility_t *facility;     /* of the event */
+    const abdm_seal_key_t *key;          /* for keyed hashes */
+    abdm_matcher_t *matcher;
 } abdm_flow_ctx_t;
 
 /* An error means that nothing could be decided (no memory, store failed): the event is tried

@@ -21,6 +21,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/model.h"
 
 typedef struct abdm_hmis_s abdm_hmis_t;
 
@@ -33,10 +34,14 @@ abdm_err_t abdm_hmis_open(const char *adapter, const char *url, const char *mapp
                           char problem[512], abdm_hmis_t **out);
 void abdm_hmis_close(abdm_hmis_t *hmis); /* NULL is allowed */
 
-/* One GET. Owns its strings; clear with abdm_hmis_request_clear. */
+/* One call. Owns its strings; clear with abdm_hmis_request_clear. */
 typedef struct {
     char *url;         /* absolute */
     char *unix_socket; /* NULL: TCP */
+    char *body;        /* NULL: GET; else it is a POST */
+    size_t body_len;
+    char *content_type; /* of the body */
+    char **header;      /* "Name: value", what else is to be sent; NULL-terminated, or NULL */
 } abdm_hmis_request_t;
 
 void abdm_hmis_request_clear(abdm_hmis_request_t *request);
@@ -68,5 +73,51 @@ abdm_err_t abdm_hmis_records_map(abdm_hmis_t *hmis, const abdm_hmis_query_t *que
  * absolute URL when the base is a socket. */
 abdm_err_t abdm_hmis_file_request(const abdm_hmis_t *hmis, const char *url,
                                   abdm_hmis_request_t *out);
+
+/* --- questions other than for records ---
+ *
+ * Variables: a JSON object of texts, in path templates as {name}, in jq programs as $query.
+ * What an operation is given and what its mapping must give (the plain form, checked, texts
+ * trimmed, nulls dropped; members not named here are dropped):
+ *
+ * find_patients  {hipId, mobile?, abhaNumber?, abhaAddress?, mr?, name?, gender?, yearOfBirth?};
+ *                mobile: ten digits, abhaNumber: 14 digits with dashes. It may have up to 8
+ *                questions (a list in mapping.json), each asked when the values of its path are
+ *                there; what they find is put together by whoever asks.
+ *     → list of patients, at most 100 (more: E_HMIS_ANSWER)
+ *     patient: {reference, mr?, name?, gender?, yearOfBirth? (or birthDate), mobiles: [text...]
+ *               (or mobile), abhaNumber?, abhaAddress?}; reference is required, 1..255 characters of
+ *               those the wire allows (gateway protocol 3.0); gender becomes M F O U..., years a
+ *               number, abhaNumber 14 digits, abhaAddress lower case
+ * care_contexts  {hipId, patientRef}
+ *     → list of contexts, at most 500
+ *     context: {reference, display, hiTypes: [text...] (or hiType), date?, version?,
+ *               patientReference?}; display is made conformant to the wire (its alphabet, 255
+ *               characters); hiTypes in the gateway's spelling, at least one; patientReference, if
+ *               there, is the one asked for
+ * new_contexts   {hipId, since (the last `next`, "" at first), limit ("500")}
+ *     → {contexts: [context with `patient`: patient...], next: text, more: bool}
+ * save_profile   {hipId, counter, token, patientRef?, returning ("yes", "no", "unknown"),
+ *                 profile: object as ABDM sent it}   (profile in $query only)
+ *     → {patientReference?}, also for an empty answer
+ * send_otp       {hipId, patientRef, mobile?, purpose: "link"}   → {reference}
+ * verify_otp     {hipId, patientRef, reference, otp}             → {verified: bool}
+ * tell           {hipId, event, ...ids of what happened}         → {} whatever it answers
+ */
+
+/* How many questions the mapping has for it; 0: it cannot be asked. */
+int abdm_hmis_questions(const abdm_hmis_t *hmis, abdm_hmis_op_t op);
+
+/* Can question `index` be asked with these variables: are all the path's values there? */
+bool abdm_hmis_can_ask(const abdm_hmis_t *hmis, abdm_hmis_op_t op, int index, const json_t *vars);
+
+/* E_FIELD when a value that the path asks for is missing; `since` may be empty. */
+abdm_err_t abdm_hmis_ask(abdm_hmis_t *hmis, abdm_hmis_op_t op, int index, const json_t *vars,
+                         abdm_hmis_request_t *out);
+
+/* The answer in plain form, owned by the caller. E_HMIS_ANSWER names the member at fault and
+ * never quotes the answer. May be called from several threads at once, as the former. */
+abdm_err_t abdm_hmis_answer(abdm_hmis_t *hmis, abdm_hmis_op_t op, int index, const json_t *vars,
+                            const char *body, size_t len, json_t **out);
 
 #endif

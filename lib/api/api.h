@@ -1,0 +1,63 @@
+/*
+ * The API of the hospital's own software: what may be called, by which method and path, and which
+ * event it becomes. Two flavours: our own below /abdm/api/v1/, and the paths of NHA's wrapper, so
+ * that an HMIS written for that one needs only another base URL. README has both as tables.
+ */
+#ifndef ABDM_API_API_H
+#define ABDM_API_API_H
+
+#include "core/effect.h"
+
+typedef enum { ABDM_API_OWN, ABDM_API_NHA } abdm_api_flavour_t;
+
+/* What is answered from the store without a flow. */
+typedef enum { ABDM_REPORT_NONE, ABDM_REPORT_TRANSFERS, ABDM_REPORT_EXPLAIN } abdm_report_t;
+
+typedef struct {
+    abdm_api_flavour_t flavour;
+    const char *method;   /* "POST" */
+    const char *path;     /* below the location, without a slash at either end; one segment may be
+                           * {id}: "care-contexts/{id}" */
+    const char *event;    /* name in flow/table.c; NULL for a report */
+    abdm_report_t report;
+    bool any_facility;    /* needs none to be named */
+} abdm_api_route_t;
+
+const abdm_api_route_t *abdm_api_row(size_t n); /* NULL beyond the end: for tests and README */
+
+/* As it came, borrowed. */
+typedef struct {
+    abdm_api_flavour_t flavour;
+    abdm_str_t method;
+    abdm_str_t path;      /* decoded, below the location */
+    abdm_str_t query;     /* behind '?', not decoded */
+    abdm_str_t facility;  /* bound to the location, else header X-HIP-ID; empty: not named */
+    abdm_str_t content_type;
+    abdm_str_t body;
+} abdm_api_head_t;
+
+/* As it is carried out; owns its texts. */
+typedef struct {
+    const abdm_api_route_t *route;
+    char *hip_id;  /* "" when the route needs none */
+    char *subject; /* {id}, or "" */
+    char *query;
+    char *body;    /* "" when none */
+    size_t body_len;
+} abdm_api_call_t;
+
+void abdm_api_call_clear(abdm_api_call_t *call); /* wipes the body */
+
+/* Which call it is and of which facility: named by header or location, else by `hipId` in the body
+ * or in the query, else the only one there is. E_NOT_FOUND, E_METHOD_API, E_CONTENT_TYPE,
+ * E_FACILITY_UNKNOWN, E_FIELD (two that differ), E_JSON, E_MEMORY. */
+abdm_err_t abdm_api_read(const abdm_api_head_t *head, const char *const *facilities, size_t n,
+                         abdm_api_call_t *out);
+
+/* The answer of a call: 2xx with JSON (taken), or the refusal in the flavour's form:
+ * {"error":{"code":"E_FIELD","message":"careContexts.0.reference: …","remedy":"…"}}, and for NHA's
+ * {"httpStatusCode"…, "error": {"code", "message"}}. */
+void abdm_api_reply(abdm_effects_t *out, int status, abdm_buf_t *json);
+void abdm_api_refuse(abdm_effects_t *out, abdm_api_flavour_t flavour, abdm_err_t err);
+
+#endif

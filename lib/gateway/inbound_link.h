@@ -1,0 +1,135 @@
+/*
+ * Callback bodies of linking, sharing and patient status → meaning (gateway protocol 3.1-3.8, 3.12,
+ * 3.13, 5.3). Every form seen on the wire is accepted, V3 and v0.5 alike; what is missing, too long
+ * or of the wrong type is E_FIELD with the field's path. Each function fills `out` as far as it
+ * could read, ids first, also on failure: clear it in any case.
+ *
+ * Normal forms: ABHA address in lower case; ABHA number 14 digits without dashes; gender one of
+ * "M" "F" "O" "D" "T" "U"; references within the alphabet and length of 3.0.
+ */
+#ifndef ABDM_GATEWAY_INBOUND_LINK_H
+#define ABDM_GATEWAY_INBOUND_LINK_H
+
+#include <jansson.h>
+
+#include "core/err.h"
+#include "core/hi_type.h"
+#include "core/time.h"
+
+/* "Asha.K@SBX" → "asha.k@sbx"; false when it is no ABHA address (3.1's alphabet, any suffix of
+ * letters). "91-1112-2223-3334" → "91111222233334"; false when it is not 14 digits. The results are
+ * owned by the caller, NULL on no memory. */
+bool abdm_abha_address_normal(abdm_str_t given, char **out);
+bool abdm_abha_number_normal(abdm_str_t given, char **out);
+/* "M" … from any spelling seen (male, FEMALE, o…); "U" for what is not known. Static. */
+const char *abdm_gender_normal(abdm_str_t given);
+
+/* What every on-* callback says: which call it answers, and how it went. */
+typedef struct {
+    char *request_id; /* of our call; NULL: not told */
+    bool failed;
+    char code[16];    /* digits of the error's code, or its text; "" without error */
+    char text[128];   /* printable */
+} abdm_in_outcome_t;
+void abdm_in_outcome_clear(abdm_in_outcome_t *outcome);
+
+/* on_carecontext, context on-notify, sms on-notify, patients status acknowledgements: nothing
+ * but the outcome (acknowledgement.status, status and error in all their forms). */
+abdm_err_t abdm_in_outcome(const json_t *body, abdm_in_outcome_t *out);
+
+/* on-generate-token; also v0.5 on-confirm and users/auth/notify, whose token is an accessToken. */
+typedef struct {
+    abdm_in_outcome_t outcome;
+    char *abha_address;    /* NULL: not told */
+    char *token;           /* NULL on failure; wiped when cleared */
+    abdm_ms_t expires_at;  /* `exp` of the token, unverified; 0 when it cannot be read */
+    char *transaction_id;  /* auth/notify */
+    bool denied;           /* auth/notify: status DENIED */
+} abdm_in_token_t;
+abdm_err_t abdm_in_link_token(const json_t *body, abdm_in_token_t *out);
+abdm_err_t abdm_in_auth_confirmed(const json_t *body, abdm_in_token_t *out);
+abdm_err_t abdm_in_auth_notified(const json_t *body, abdm_in_token_t *out);
+void abdm_in_token_clear(abdm_in_token_t *token);
+
+/* v0.5 on-fetch-modes and on-init. */
+typedef struct {
+    abdm_in_outcome_t outcome;
+    char *transaction_id; /* on-init */
+    char *mode;           /* on-init */
+    char *hint;           /* on-init, may be NULL */
+    abdm_ms_t expires_at; /* on-init, 0: not told */
+    char modes[128];      /* on-fetch-modes: "MOBILE_OTP DIRECT" */
+} abdm_in_auth_t;
+abdm_err_t abdm_in_auth_modes(const json_t *body, abdm_in_auth_t *out);
+abdm_err_t abdm_in_auth_begun(const json_t *body, abdm_in_auth_t *out);
+void abdm_in_auth_clear(abdm_in_auth_t *auth);
+
+enum { ABDM_IDENTIFIERS_MAX = 16, ABDM_REFERENCES_MAX = 200 };
+
+typedef struct {
+    char *transaction_id;
+    char *abha_address;              /* patient.id */
+    char *abha_number;               /* verified; NULL: not told */
+    char *mobile[ABDM_IDENTIFIERS_MAX]; /* verified, as given */
+    size_t n_mobiles;
+    char *mr[ABDM_IDENTIFIERS_MAX];  /* unverified */
+    size_t n_mrs;
+    char *name;
+    const char *gender;              /* static */
+    int year_of_birth;               /* 0: not told */
+} abdm_in_discover_t;
+abdm_err_t abdm_in_discover(const json_t *body, abdm_in_discover_t *out);
+void abdm_in_discover_clear(abdm_in_discover_t *discover);
+
+typedef struct {
+    char *reference;
+    abdm_hi_types_t hi_types; /* of the elements that name it; 0: none named */
+} abdm_in_reference_t;
+
+typedef struct {
+    abdm_in_outcome_t outcome; /* the gateway may deliver an error instead */
+    char *transaction_id;
+    char *abha_address;
+    char *patient_ref;         /* of all elements: more than one patient is E_FIELD */
+    abdm_in_reference_t context[ABDM_REFERENCES_MAX]; /* each reference once */
+    size_t n_contexts;
+} abdm_in_link_init_t;
+abdm_err_t abdm_in_link_init(const json_t *body, abdm_in_link_init_t *out);
+void abdm_in_link_init_clear(abdm_in_link_init_t *init);
+
+typedef struct {
+    char *link_ref;
+    char *otp; /* as given; digits that lost their zeros as a number are filled up to six; wiped */
+} abdm_in_link_confirm_t;
+abdm_err_t abdm_in_link_confirm(const json_t *body, abdm_in_link_confirm_t *out);
+void abdm_in_link_confirm_clear(abdm_in_link_confirm_t *confirm);
+
+typedef struct {
+    char *intent;       /* "PROFILE_SHARE" */
+    char *hip_id;       /* metaData.hipId; may be NULL (v1.0) */
+    char *counter;      /* metaData.context, hipCode of v1.0 */
+    char *abha_address;
+    char *abha_number;  /* NULL: none */
+    char *name;
+    const char *gender; /* static */
+    int year_of_birth, month_of_birth, day_of_birth; /* 0: not told */
+    char *mobile;       /* as given; NULL: none */
+    json_t *profile;    /* the patient object as it came, address inside, without kycPhoto; owned */
+} abdm_in_share_t;
+abdm_err_t abdm_in_share(const json_t *body, abdm_in_share_t *out);
+void abdm_in_share_clear(abdm_in_share_t *share);
+
+typedef enum {
+    ABDM_PATIENT_ACTIVATED,   /* REACTIVATED too */
+    ABDM_PATIENT_DEACTIVATED,
+    ABDM_PATIENT_DELETED
+} abdm_patient_status_t;
+typedef struct {
+    char *request_id;  /* of the body; NULL: the header's holds */
+    char *abha_address;
+    abdm_patient_status_t status;
+} abdm_in_patient_status_t;
+abdm_err_t abdm_in_patient_status(const json_t *body, abdm_in_patient_status_t *out);
+void abdm_in_patient_status_clear(abdm_in_patient_status_t *status);
+
+#endif
