@@ -16,6 +16,7 @@ B        := build$(if $(VARIANT),/$(VARIANT))
 VERSION  := 0.1.0
 
 PKGS     := libcurl jansson libssl libcrypto sqlite3 icu-i18n icu-uc
+CLI_PKGS := jansson libqrencode libpng
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
@@ -26,7 +27,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $
              $(CFLAGS_$(VARIANT)) -DABDM_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PKGS))
 LIBS     = $(shell pkg-config --libs $(PKGS)) -ljq -lm -pthread
 
-ROOMS    := core crypto token gateway hmis fhir consent match flow store engine intake
+ROOMS    := core crypto token gateway hmis fhir consent match api flow store engine intake
 LIB_SRC  := $(wildcard lib/*.c $(ROOMS:%=lib/%/*.c))
 CLI_SRC  := $(wildcard lib/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:lib/%.c=$(B)/obj/%.o)
@@ -75,10 +76,12 @@ $(B)/libabdm.so: $(LIB_OBJ)
 	    $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 	$(Q)ln -sf libabdm.so $(B)/libabdm.so.0
 
+$(CLI_OBJ): PKGS += $(CLI_PKGS)
+
 $(B)/abdm: $(CLI_OBJ) $(B)/libabdm.so
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -Wl,-rpath,'$$ORIGIN' -o $@ $(CLI_OBJ) -L$(B) -labdm \
-	    $(shell pkg-config --libs jansson) -pthread
+	    $(shell pkg-config --libs $(CLI_PKGS)) -pthread
 
 # one program of a single file, linked with the library's objects
 PROGRAM  = @mkdir -p $(@D); echo "  LINK  $@"; \

@@ -7,10 +7,11 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config nginx nginx-dev
-    libcurl4-openssl-dev libjansson-dev libssl-dev libsqlite3-dev libjq-dev'
+    libcurl4-openssl-dev libjansson-dev libssl-dev libsqlite3-dev libjq-dev libicu-dev
+    libqrencode-dev libpng-dev'
 demo='openssl curl perl libmojolicious-perl libcryptx-perl libcpanel-json-xs-perl
     libjson-validator-perl libio-socket-ssl-perl libev-perl'
-test='libcmocka-dev'
+test='libcmocka-dev zbar-tools librsvg2-bin'
 bench='wrk sqlite3'
 ci='git clang clang-tidy clang-format libclang-rt-14-dev binutils libperl-critic-perl shellcheck'
 

@@ -166,9 +166,9 @@ abdm_answer_of(abdm_err_t err)
 
 
 const char *
-abdm_callback_root(void)
+abdm_callback_root(size_t n)
 {
-    return ABDM_CALLBACK_ROOT;
+    return abdm_route_root(n);
 }
 
 
@@ -224,16 +224,46 @@ abdm_submit(abdm_t *abdm, const abdm_head_t *head, abdm_str_t body, void *tag)
 
 
 abdm_err_t
-abdm_ask(abdm_t *abdm, abdm_ask_t what, abdm_str_t id, void *tag)
+abdm_api(abdm_t *abdm, const abdm_api_request_t *request, abdm_str_t body, void *tag)
 {
-    return abdm_engine_ask(abdm->engine, what == ABDM_ASK_TRANSFERS ? ABDM_LIT("") : id, tag);
+    abdm_api_head_t head = {
+        .flavour = request->nha ? ABDM_API_NHA : ABDM_API_OWN,
+        .method = request->method,
+        .path = request->path,
+        .query = request->query,
+        .facility = request->facility,
+        .content_type = request->content_type,
+        .body = body,
+    };
+    abdm_api_call_t call = {0};
+
+    ABDM_TRY(abdm_api_read(&head, abdm->facility_id, abdm->config.n_facility, &call));
+    return abdm_engine_ask(abdm->engine, &call, tag);
+}
+
+
+/* An answer of the API, or its refusal in the caller's form. */
+static void
+take_api_answer(abdm_news_t *news, abdm_done_t *done)
+{
+    abdm_effects_t refusal = {0};
+
+    if (!abdm_failed(news->err)) {
+        done->answer.status = news->status;
+        done->body = news->text;
+        news->text = NULL;
+        return;
+    }
+    abdm_api_refuse(&refusal, news->flavour, news->err);
+    done->body = refusal.failed ? NULL : abdm_buf_take(&refusal.reply);
+    abdm_effects_clear(&refusal);
 }
 
 
 bool
 abdm_reap(abdm_t *abdm, abdm_done_t *done)
 {
-    static const abdm_done_kind_t kinds[] = {ABDM_DONE_CALLBACK, ABDM_DONE_KEYS, ABDM_DONE_ASK};
+    static const abdm_done_kind_t kinds[] = {ABDM_DONE_CALLBACK, ABDM_DONE_KEYS, ABDM_DONE_API};
     abdm_news_t *news = abdm_engine_reap(abdm->engine);
 
     if (news == NULL) {
@@ -246,10 +276,8 @@ abdm_reap(abdm_t *abdm, abdm_done_t *done)
     if (news->kind == ABDM_NEWS_KEYS) {
         abdm_doorkeeper_keys(abdm->door, news->text, news->fetched_at, news->failed,
                              abdm_time_now());
-    } else if (news->kind == ABDM_NEWS_ASK && news->text != NULL) {
-        done->answer.status = 200;
-        done->body = news->text;
-        news->text = NULL;
+    } else if (news->kind == ABDM_NEWS_ASK) {
+        take_api_answer(news, done);
     }
     abdm_news_free(news);
     return true;

@@ -67,7 +67,24 @@ typedef struct {
     const char *codes;        /* CSV of local terms and standard codes; NULL: none */
     const char *fhir;         /* what happens to FHIR of the HMIS that cannot be made conformant:
                                * "reject" (also NULL), "attach" or "send" */
+    const char *sms_url;      /* of the provider for OTPs, as hmis_url; NULL: none */
+    const char *sms_template; /* file with the provider's calls; given exactly when sms_url is */
+    int64_t poll_ms;          /* between two looks at the HMIS's feed of new care contexts; 0: it is
+                               * not read; -1: 60,000 when the mapping has new_contexts, else 0 */
+    bool deep_link;           /* patients without a known ABHA are told of new contexts by SMS */
+    int quiet_from, quiet_to; /* minutes of the day in which no SMS goes out; equal: none */
+    int sms_daily;            /* such messages a day at most; -1: 1,000 */
+    const char *const *counter; /* names that abdm_counter_check passes; none: every name will do */
+    size_t n_counters;
+    int zone_minutes;         /* east of UTC */
+    int64_t slot_ms;          /* discoveries are answered at multiples of it; -1: 2,000 */
+    int discovery_hourly;     /* per mobile and per ABHA; -1: 10 */
+    int64_t otp_life_ms;      /* -1: 600,000 */
 } abdm_facility_config_t;
+
+/* Sets every member to its default: no strings, quiet from 21:00 to 08:00, zone +05:30, deep links
+ * on, all that has a "-1" to that. */
+ABDM_API void abdm_facility_config_init(abdm_facility_config_t *facility);
 
 typedef struct {
     const char *store;           /* "sqlite:/var/lib/ngx_abdm/abdm.db" */
@@ -162,20 +179,33 @@ ABDM_API abdm_err_t abdm_submit(abdm_t *abdm, const abdm_head_t *head, abdm_str_
 
 ABDM_API abdm_answer_t abdm_answer_of(abdm_err_t err);
 
-/* "/api/v3/": below the callback prefix, the gateway's callbacks go here and nothing else may. */
-ABDM_API const char *abdm_callback_root(void);
+/* "/api/v3/", "/v3/", "/v0.5/": below the callback prefix, the gateway's callbacks go to these and
+ * nothing else may. NULL beyond the end. */
+ABDM_API const char *abdm_callback_root(size_t n);
 
-/* Questions of operators, answered from the store. */
-typedef enum { ABDM_ASK_TRANSFERS, ABDM_ASK_EXPLAIN } abdm_ask_t;
-ABDM_API abdm_err_t abdm_ask(abdm_t *abdm, abdm_ask_t what, abdm_str_t id, void *tag);
+/* A call of the hospital's own software or of an operator, borrowed. What did not come is empty. */
+typedef struct {
+    bool nha;              /* the paths are those of NHA's wrapper, not our own */
+    abdm_str_t method;     /* "POST" */
+    abdm_str_t path;       /* decoded, below the location, without a slash at its start */
+    abdm_str_t query;      /* behind '?', not decoded */
+    abdm_str_t facility;   /* the location's, else that of header X-HIP-ID */
+    abdm_str_t content_type;
+} abdm_api_request_t;
 
-typedef enum { ABDM_DONE_CALLBACK, ABDM_DONE_KEYS, ABDM_DONE_ASK } abdm_done_kind_t;
+/* Takes a call. The bytes are copied. On ABDM_OK a completion with `tag` follows, also for a
+ * refusal; on failure none does and the code says what to answer (abdm_answer_of). */
+ABDM_API abdm_err_t abdm_api(abdm_t *abdm, const abdm_api_request_t *request, abdm_str_t body,
+                             void *tag);
+
+typedef enum { ABDM_DONE_CALLBACK, ABDM_DONE_KEYS, ABDM_DONE_API } abdm_done_kind_t;
 
 typedef struct {
     abdm_done_kind_t kind;
-    void *tag;            /* of abdm_submit or abdm_ask; NULL for KEYS */
-    abdm_answer_t answer; /* CALLBACK, ASK */
-    char *body;           /* ASK: JSON, owned by the caller (free), may be NULL */
+    void *tag;            /* of abdm_submit or abdm_api; NULL for KEYS */
+    abdm_answer_t answer; /* CALLBACK, API */
+    char *body;           /* API: JSON, also of a refusal, owned by the caller (free); NULL: {},
+                           * or what `answer` says */
 } abdm_done_t;
 
 /* Takes one completion; false when there is none. To be called until false after each wake. */
@@ -200,6 +230,17 @@ ABDM_API abdm_err_t abdm_admin_explain(abdm_admin_t *admin, const char *id, char
 
 /* Makes a new random key file (mode 0600); E_CONFIG with `problem` when it exists already. */
 ABDM_API abdm_err_t abdm_secret_key_make(const char *path, char problem[ABDM_PROBLEM]);
+
+/* Is `counter` a name that ABDM takes for a counter of the facility: 1 to 20 letters and digits,
+ * and neither the facility's id nor its name (which may be NULL)? E_CONFIG with `problem`. */
+ABDM_API abdm_err_t abdm_counter_check(const char *facility, const char *name, const char *counter,
+                                       char problem[ABDM_PROBLEM]);
+
+/* What the QR code at the counter says, malloc'ed: "https://phrsbx.abdm.gov.in/share-profile?...".
+ * `host` is "https://host[:port]", or NULL for that of `preset`, which may not be CUSTOM then.
+ * E_CONFIG with `problem`. */
+ABDM_API abdm_err_t abdm_counter_url(abdm_preset_t preset, const char *host, const char *facility,
+                                     const char *counter, char problem[ABDM_PROBLEM], char **url);
 
 /* The table of errors, for `abdm errors`: the n-th row from 0, or NULL beyond the end. */
 ABDM_API const abdm_error_info_t *abdm_error_row(size_t n);

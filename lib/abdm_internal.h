@@ -1,4 +1,4 @@
-/* Inside abdm.c and abdm_load.c only: what an abdm_t holds. */
+/* Inside abdm.c, abdm_load.c and abdm_facility.c only: what an abdm_t holds. */
 #ifndef ABDM_INTERNAL_H
 #define ABDM_INTERNAL_H
 
@@ -25,5 +25,9 @@ struct abdm_s {
     int wake_fd;
     abdm_ms_t started_at;
 };
+
+/* abdm_facility.c */
+abdm_err_t abdm_load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM]);
+void abdm_unload_facilities(abdm_t *abdm);
 
 #endif

@@ -16,6 +16,11 @@
 #include <abdm.h>
 
 
+/* the largest body of a call of the API */
+
+#define NGX_HTTP_ABDM_API_BODY  1048576
+
+
 typedef enum {
     NGX_HTTP_ABDM_NONE = 0,
     NGX_HTTP_ABDM_CALLBACK,
@@ -48,11 +53,39 @@ typedef struct {
 } ngx_http_abdm_engine_t;
 
 
+/* a directive within one of our blocks */
+
+typedef struct ngx_http_abdm_item_s  ngx_http_abdm_item_t;
+
+typedef char *(*ngx_http_abdm_item_pt)(ngx_conf_t *cf,
+    ngx_http_abdm_item_t *item, void *conf);
+
+struct ngx_http_abdm_item_s {
+    ngx_str_t                   name;
+    ngx_uint_t                  min;
+    ngx_uint_t                  max;
+    ngx_http_abdm_item_pt       set;
+    ngx_uint_t                  offset;
+    ngx_uint_t                  flags;
+    char                       *expected;
+    void                       *post;
+};
+
+
+/* what a number or a time may be */
+
+typedef struct {
+    int64_t                     low;
+    int64_t                     high;
+} ngx_http_abdm_range_t;
+
+
 /* a location of ours, for checks and messages when all are known */
 
 typedef struct {
     ngx_http_abdm_kind_e        kind;
     ngx_str_t                   name;
+    ngx_str_t                   facility;
     void                       *server;
     u_char                     *directive;
     u_char                     *file;
@@ -83,6 +116,8 @@ typedef struct {
     ngx_http_abdm_kind_e        kind;
     ngx_http_handler_pt         handler;
     ngx_str_t                   name;          /* of the location */
+    ngx_str_t                   facility;
+    ngx_uint_t                  nha;           /* unsigned  nha:1; */
 } ngx_http_abdm_loc_conf_t;
 
 
@@ -132,11 +167,41 @@ ngx_int_t ngx_http_abdm_conf_make(ngx_conf_t *cf,
 
 char *ngx_http_abdm_gateway(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_abdm_facility(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_abdm_item_string(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_item_time(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+
+/* of a setter: the value is not what the item expects */
+
+extern char  ngx_http_abdm_invalid[];
+
+/* ngx_http_abdm_facility.c */
+
+char *ngx_http_abdm_item_hmis(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_item_sms(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_item_poll(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_item_quiet(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_item_counter(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_item_zone(ngx_conf_t *cf, ngx_http_abdm_item_t *item,
+    void *conf);
+char *ngx_http_abdm_facility_check(ngx_conf_t *cf,
+    abdm_facility_config_t *facility);
 
 /* ngx_http_abdm_callback.c */
 
 ngx_int_t ngx_http_abdm_callback_handler(ngx_http_request_t *r);
 void ngx_http_abdm_callback_resume(ngx_http_abdm_engine_t *engine);
+
+/* ngx_http_abdm_request.c */
+
+void ngx_http_abdm_request_head(ngx_http_request_t *r, abdm_head_t *head);
+ngx_int_t ngx_http_abdm_request_body(ngx_http_request_t *r, abdm_str_t *body);
 ngx_table_elt_t *ngx_http_abdm_find_header(ngx_http_request_t *r,
     ngx_str_t *lowcase);
 

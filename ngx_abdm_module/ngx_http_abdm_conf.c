@@ -13,9 +13,15 @@ static char *ngx_http_abdm_location_check(ngx_conf_t *cf, ngx_str_t *directive,
 static char *ngx_http_abdm_location_prefix(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf);
 static char *ngx_http_abdm_location_note(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf, ngx_http_abdm_kind_e kind);
+    ngx_http_core_loc_conf_t *clcf, ngx_http_abdm_loc_conf_t *alcf);
+static char *ngx_http_abdm_location_api(ngx_conf_t *cf,
+    ngx_http_abdm_loc_conf_t *alcf);
 static ngx_int_t ngx_http_abdm_conf_check_shadow(ngx_conf_t *cf,
+    ngx_http_abdm_main_conf_t *amcf, ngx_str_t *root);
+static ngx_int_t ngx_http_abdm_conf_check_places(ngx_conf_t *cf,
     ngx_http_abdm_main_conf_t *amcf);
+static ngx_int_t ngx_http_abdm_conf_check_facility(ngx_conf_t *cf,
+    ngx_http_abdm_main_conf_t *amcf, ngx_http_abdm_place_t *place);
 static void ngx_http_abdm_conf_free(void *data);
 
 
@@ -173,7 +179,13 @@ ngx_http_abdm_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_abdm_location_note(cf, clcf, alcf->kind) != NGX_CONF_OK) {
+    if (alcf->kind == NGX_HTTP_ABDM_API
+        && ngx_http_abdm_location_api(cf, alcf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_abdm_location_note(cf, clcf, alcf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -265,8 +277,45 @@ ngx_http_abdm_location_prefix(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
 
 
 static char *
+ngx_http_abdm_location_api(ngx_conf_t *cf, ngx_http_abdm_loc_conf_t *alcf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    static ngx_str_t  facility = ngx_string("facility=");
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (!alcf->nha && ngx_strcmp(value[i].data, "nha") == 0) {
+            alcf->nha = 1;
+            continue;
+        }
+
+        if (alcf->facility.len == 0
+            && value[i].len > facility.len
+            && ngx_strncmp(value[i].data, facility.data, facility.len) == 0)
+        {
+            alcf->facility.data = value[i].data + facility.len;
+            alcf->facility.len = value[i].len - facility.len;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid or repeated parameter \"%V\" of "
+                           "\"abdm_api\", \"nha\" or \"facility=ID\" is "
+                           "expected", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_abdm_location_note(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
-    ngx_http_abdm_kind_e kind)
+    ngx_http_abdm_loc_conf_t *alcf)
 {
     ngx_str_t                  *value;
     ngx_http_abdm_place_t      *place;
@@ -289,8 +338,9 @@ ngx_http_abdm_location_note(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
 
     value = cf->args->elts;
 
-    place->kind = kind;
+    place->kind = alcf->kind;
     place->name = clcf->name;
+    place->facility = alcf->facility;
     place->server = ngx_http_conf_get_module_srv_conf(cf,
                                                       ngx_http_core_module);
     place->directive = value[0].data;
@@ -298,6 +348,47 @@ ngx_http_abdm_location_note(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
     place->line = cf->conf_file->line;
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_abdm_conf_check_places(ngx_conf_t *cf,
+    ngx_http_abdm_main_conf_t *amcf)
+{
+    ngx_str_t               root;
+    ngx_uint_t              i;
+    ngx_http_abdm_place_t  *place;
+
+    if (amcf->places == NULL) {
+        return NGX_OK;
+    }
+
+    place = amcf->places->elts;
+
+    for (i = 0; i < amcf->places->nelts; i++) {
+        if (ngx_http_abdm_conf_check_facility(cf, amcf, &place[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (amcf->prefix.data == NULL) {
+        return NGX_OK;
+    }
+
+    for (i = 0; /* void */ ; i++) {
+
+        root.data = (u_char *) abdm_callback_root(i);
+
+        if (root.data == NULL) {
+            return NGX_OK;
+        }
+
+        root.len = ngx_strlen(root.data);
+
+        if (ngx_http_abdm_conf_check_shadow(cf, amcf, &root) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
 }
 
 
@@ -309,28 +400,21 @@ ngx_http_abdm_location_note(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
 
 static ngx_int_t
 ngx_http_abdm_conf_check_shadow(ngx_conf_t *cf,
-    ngx_http_abdm_main_conf_t *amcf)
+    ngx_http_abdm_main_conf_t *amcf, ngx_str_t *root)
 {
     u_char                 *p;
-    ngx_str_t               api, path;
+    ngx_str_t               path;
     ngx_uint_t              i, n;
     ngx_http_abdm_place_t  *place;
 
-    if (amcf->prefix.data == NULL) {
-        return NGX_OK;
-    }
-
-    api.data = (u_char *) abdm_callback_root();
-    api.len = ngx_strlen(api.data);
-
-    path.len = amcf->prefix.len + api.len;
+    path.len = amcf->prefix.len + root->len;
     path.data = ngx_pnalloc(cf->temp_pool, path.len);
     if (path.data == NULL) {
         return NGX_ERROR;
     }
 
     p = ngx_cpymem(path.data, amcf->prefix.data, amcf->prefix.len);
-    ngx_memcpy(p, api.data, api.len);
+    ngx_memcpy(p, root->data, root->len);
 
     place = amcf->places->elts;
 
@@ -357,7 +441,8 @@ ngx_http_abdm_conf_check_shadow(ngx_conf_t *cf,
                           "\"abdm_api\" in location \"%V\" would take the "
                           "gateway's callbacks, which have paths like "
                           "\"%V...\": give it another location, as "
-                          "\"/abdm/api/v1/\", in %s:%ui", &place[i].name, &path,
+                          "\"/abdm/api/v1/\" or \"/nha/\", in %s:%ui",
+                          &place[i].name, &path,
                           place[i].file, place[i].line);
 
             return NGX_ERROR;
@@ -365,6 +450,35 @@ ngx_http_abdm_conf_check_shadow(ngx_conf_t *cf,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_abdm_conf_check_facility(ngx_conf_t *cf,
+    ngx_http_abdm_main_conf_t *amcf, ngx_http_abdm_place_t *place)
+{
+    ngx_uint_t               i;
+    abdm_facility_config_t  *facility;
+
+    if (place->facility.len == 0) {
+        return NGX_OK;
+    }
+
+    facility = amcf->facilities->elts;
+
+    for (i = 0; i < amcf->facilities->nelts; i++) {
+        if (ngx_strcmp(facility[i].id, place->facility.data) == 0) {
+            return NGX_OK;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"abdm_api\" is for facility \"%V\", but there is no "
+                  "block \"abdm_facility %V\", in %s:%ui",
+                  &place->facility, &place->facility,
+                  place->file, place->line);
+
+    return NGX_ERROR;
 }
 
 
@@ -405,18 +519,7 @@ ngx_http_abdm_conf_make(ngx_conf_t *cf, ngx_http_abdm_main_conf_t *amcf)
         return NGX_OK;
     }
 
-    if (ngx_http_abdm_conf_check_shadow(cf, amcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    /* before anything is given to the library: its structures may differ */
-
-    if (ngx_strcmp(abdm_version(), ABDM_VERSION) != 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "libabdm is of version %s, the module was built with "
-                      "%s: if libabdm was replaced while nginx ran, a reload "
-                      "is not enough, restart nginx or upgrade its binary "
-                      "(kill -USR2)", abdm_version(), ABDM_VERSION);
+    if (ngx_http_abdm_conf_check_places(cf, amcf) != NGX_OK) {
         return NGX_ERROR;
     }
 

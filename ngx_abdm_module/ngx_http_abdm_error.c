@@ -13,6 +13,8 @@
 static ngx_uint_t ngx_http_abdm_error_is_id(ngx_str_t *value);
 static void ngx_http_abdm_error_log(ngx_http_request_t *r,
     abdm_answer_t *answer);
+static void ngx_http_abdm_error_log_api(ngx_http_request_t *r,
+    abdm_answer_t *answer, ngx_uint_t level, ngx_str_t *location);
 static ngx_int_t ngx_http_abdm_error_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_abdm_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -45,6 +47,7 @@ static struct {
       "path" },
     { NGX_HTTP_NOT_FOUND, NGX_HTTP_ABDM_NONE, ABDM_E_NOT_FOUND, "path" },
     { NGX_HTTP_NOT_ALLOWED, NGX_HTTP_ABDM_CALLBACK, ABDM_E_METHOD, "method" },
+    { NGX_HTTP_NOT_ALLOWED, NGX_HTTP_ABDM_API, ABDM_E_METHOD_API, "method" },
     { NGX_HTTP_NOT_ALLOWED, NGX_HTTP_ABDM_NONE, ABDM_E_METHOD_READ, "method" },
     { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, NGX_HTTP_ABDM_NONE,
       ABDM_E_BODY_TOO_LARGE, "body" },
@@ -103,15 +106,19 @@ ngx_http_abdm_answer(ngx_http_request_t *r, abdm_answer_t *answer,
 
     static ngx_str_t  empty = ngx_string("{}");
 
-    if (answer->status < NGX_HTTP_OK
-        || answer->status >= NGX_HTTP_SPECIAL_RESPONSE)
-    {
-        return ngx_http_abdm_refuse(r, answer);
-    }
-
     ctx = ngx_http_abdm_get_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (answer->status < NGX_HTTP_OK
+        || answer->status >= NGX_HTTP_SPECIAL_RESPONSE)
+    {
+        if (json) {
+            ctx->error = *json;
+        }
+
+        return ngx_http_abdm_refuse(r, answer);
     }
 
     ctx->answer = *answer;
@@ -127,9 +134,10 @@ ngx_http_abdm_answer(ngx_http_request_t *r, abdm_answer_t *answer,
 static void
 ngx_http_abdm_error_log(ngx_http_request_t *r, abdm_answer_t *answer)
 {
-    ngx_str_t         id, path;
-    ngx_uint_t        level;
-    ngx_table_elt_t  *h;
+    ngx_str_t                  id, path;
+    ngx_uint_t                 level;
+    ngx_table_elt_t           *h;
+    ngx_http_abdm_loc_conf_t  *alcf;
 
     static ngx_str_t  name = ngx_string("request-id");
 
@@ -145,6 +153,13 @@ ngx_http_abdm_error_log(ngx_http_request_t *r, abdm_answer_t *answer)
     default:
         level = answer->status < NGX_HTTP_INTERNAL_SERVER_ERROR ? NGX_LOG_INFO
                                                                 : NGX_LOG_ERR;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_abdm_module);
+
+    if (alcf->kind == NGX_HTTP_ABDM_API) {
+        ngx_http_abdm_error_log_api(r, answer, level, &alcf->name);
+        return;
     }
 
     h = ngx_http_abdm_find_header(r, &name);
@@ -165,6 +180,32 @@ ngx_http_abdm_error_log(ngx_http_request_t *r, abdm_answer_t *answer)
                   "abdm: refused with %d %s: %s, path \"%V\", "
                   "REQUEST-ID \"%V\"", answer->status, answer->code,
                   answer->message, &path, &id);
+}
+
+
+/*
+ * In calls of the API the path and the query may tell who the patient is, and
+ * the handler of nginx would add the whole request line.
+ */
+
+static void
+ngx_http_abdm_error_log_api(ngx_http_request_t *r, abdm_answer_t *answer,
+    ngx_uint_t level, ngx_str_t *location)
+{
+    ngx_log_t           *log;
+    ngx_log_handler_pt   handler;
+
+    log = r->connection->log;
+
+    handler = log->handler;
+    log->handler = NULL;
+
+    ngx_log_error(level, log, 0,
+                  "abdm: refused with %d %s: %s, method %V, location \"%V\", "
+                  "client: %V", answer->status, answer->code, answer->message,
+                  &r->method_name, location, &r->connection->addr_text);
+
+    log->handler = handler;
 }
 
 
@@ -195,15 +236,21 @@ ngx_http_abdm_error_header_filter(ngx_http_request_t *r)
     ngx_http_abdm_ctx_t       *ctx;
     ngx_http_abdm_loc_conf_t  *alcf;
 
-    status = r->headers_out.status;
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_abdm_module);
 
-    if (r != r->main || status < NGX_HTTP_BAD_REQUEST) {
+    if (r != r->main || alcf->kind == NGX_HTTP_ABDM_NONE) {
         return ngx_http_next_header_filter(r);
     }
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_abdm_module);
+    if (alcf->kind == NGX_HTTP_ABDM_API
+        && ngx_http_abdm_error_push(r, "Cache-Control", "no-store") == NULL)
+    {
+        return NGX_ERROR;
+    }
 
-    if (alcf->kind == NGX_HTTP_ABDM_NONE) {
+    status = r->headers_out.status;
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -218,11 +265,16 @@ ngx_http_abdm_error_header_filter(ngx_http_request_t *r)
 
         ctx->answer = ngx_http_abdm_error_of_status(status, alcf->kind);
         ctx->answered = 1;
+        ctx->error.len = 0;
     }
 
-    if (ngx_http_abdm_error_json(r, ctx) != NGX_OK
-        || ngx_http_abdm_error_headers(r, ctx, alcf->kind) != NGX_OK)
-    {
+    /* what the library has put into words stays as it is */
+
+    if (ctx->error.len == 0 && ngx_http_abdm_error_json(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_abdm_error_headers(r, ctx, alcf->kind) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -304,6 +356,15 @@ ngx_http_abdm_error_headers(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
     u_char                   *p;
     ngx_http_headers_out_t   *out;
 
+    /* those of the API are of all its paths: README has them one by one */
+
+    static char  *allow[] = {
+        NULL,
+        "POST",
+        "GET, HEAD, POST, PUT, DELETE",
+        "GET, HEAD"
+    };
+
     out = &r->headers_out;
 
     ngx_http_clear_content_length(r);
@@ -323,10 +384,7 @@ ngx_http_abdm_error_headers(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
     ngx_str_null(&out->charset);
 
     if (out->status == NGX_HTTP_NOT_ALLOWED
-        && ngx_http_abdm_error_push(r, "Allow",
-                                    kind == NGX_HTTP_ABDM_CALLBACK
-                                    ? "POST" : "GET, HEAD")
-           == NULL)
+        && ngx_http_abdm_error_push(r, "Allow", allow[kind]) == NULL)
     {
         return NGX_ERROR;
     }

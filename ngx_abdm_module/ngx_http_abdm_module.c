@@ -8,7 +8,7 @@
 #include "ngx_http_abdm.h"
 
 
-static ngx_int_t ngx_http_abdm_add_variables(ngx_conf_t *cf);
+static ngx_int_t ngx_http_abdm_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_abdm_init(ngx_conf_t *cf);
 static void *ngx_http_abdm_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_abdm_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -107,7 +107,7 @@ static ngx_command_t  ngx_http_abdm_commands[] = {
       (void *) NGX_HTTP_ABDM_CALLBACK },
 
     { ngx_string("abdm_api"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
       ngx_http_abdm_location,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -125,7 +125,7 @@ static ngx_command_t  ngx_http_abdm_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_abdm_module_ctx = {
-    ngx_http_abdm_add_variables,           /* preconfiguration */
+    ngx_http_abdm_preconfiguration,           /* preconfiguration */
     ngx_http_abdm_init,                    /* postconfiguration */
 
     ngx_http_abdm_create_main_conf,        /* create main configuration */
@@ -270,9 +270,20 @@ ngx_http_abdm_request_id_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_abdm_add_variables(ngx_conf_t *cf)
+ngx_http_abdm_preconfiguration(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
+
+    /* before anything is given to the library: its structures may differ */
+
+    if (ngx_strcmp(abdm_version(), ABDM_VERSION) != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "libabdm is of version %s, the module was built with "
+                      "%s: if libabdm was replaced while nginx ran, a reload "
+                      "is not enough, restart nginx or upgrade its binary "
+                      "(kill -USR2)", abdm_version(), ABDM_VERSION);
+        return NGX_ERROR;
+    }
 
     for (v = ngx_http_abdm_vars; v->name.len; v++) {
         var = ngx_http_add_variable(cf, &v->name, v->flags);
@@ -384,6 +395,15 @@ ngx_http_abdm_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     /* machines call here: an inherited error page would be no answer */
 
     clcf->error_pages = NULL;
+
+    /* client_max_body_size is for uploads to others: here it only lowers */
+
+    if (conf->kind == NGX_HTTP_ABDM_API
+        && (clcf->client_max_body_size == 0
+            || clcf->client_max_body_size > NGX_HTTP_ABDM_API_BODY))
+    {
+        clcf->client_max_body_size = NGX_HTTP_ABDM_API_BODY;
+    }
 
     if (conf->kind == NGX_HTTP_ABDM_CALLBACK) {
         amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_abdm_module);

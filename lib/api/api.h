@@ -17,7 +17,8 @@ typedef struct {
     abdm_api_flavour_t flavour;
     const char *method;   /* "POST" */
     const char *path;     /* below the location, without a slash at either end; one segment may be
-                           * {id}: "care-contexts/{id}" */
+                           * {id}: "care-contexts/{id}"; a reference with slashes stands there
+                           * whole */
     const char *event;    /* name in flow/table.c; NULL for a report */
     abdm_report_t report;
     bool any_facility;    /* needs none to be named */
@@ -48,16 +49,23 @@ typedef struct {
 
 void abdm_api_call_clear(abdm_api_call_t *call); /* wipes the body */
 
-/* Which call it is and of which facility: named by header or location, else by `hipId` in the body
- * or in the query, else the only one there is. E_NOT_FOUND, E_METHOD_API, E_CONTENT_TYPE,
+/* Which call it is and of which facility: named by header or location, by `hipId` in the body or in
+ * the query (and, in NHA's flavour, by `requesterId`, `notification.hip.id` or `hipId` of each
+ * patient), else the only one there is. E_NOT_FOUND, E_METHOD_API, E_CONTENT_TYPE,
  * E_FACILITY_UNKNOWN, E_FIELD (two that differ), E_JSON, E_MEMORY. */
 abdm_err_t abdm_api_read(const abdm_api_head_t *head, const char *const *facilities, size_t n,
                          abdm_api_call_t *out);
 
 /* The answer of a call: 2xx with JSON (taken), or the refusal in the flavour's form:
  * {"error":{"code":"E_FIELD","message":"careContexts.0.reference: …","remedy":"…"}}, and for NHA's
- * {"httpStatusCode"…, "error": {"code", "message"}}. */
+ * {"httpStatusCode":"BAD_REQUEST","message":"…","errors":[{"error":{"code":…,"message":…}}]}. `at` is
+ * the path of the member at fault, or "". A call that is refused has no other effect. */
 void abdm_api_reply(abdm_effects_t *out, int status, abdm_buf_t *json);
 void abdm_api_refuse(abdm_effects_t *out, abdm_api_flavour_t flavour, abdm_err_t err);
+void abdm_api_refuse_at(abdm_effects_t *out, abdm_api_flavour_t flavour, abdm_err_t err,
+                        const char *at);
+
+/* The name of a status in NHA's answers: 202 is "ACCEPTED". */
+const char *abdm_api_status_name(int status);
 
 #endif

@@ -9,5 +9,6 @@
 
 int abdm_cli_fidelius(int argc, char **argv);
 int abdm_cli_fhir(int argc, char **argv, bool json);
+int abdm_cli_qr(int argc, char **argv);
 
 #endif

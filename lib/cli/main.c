@@ -1,6 +1,7 @@
 /*
  * The `abdm` command: what an operator asks of a store, keys, the table of errors, FHIR documents,
- * and a stand-in for NHA's fidelius-cli. Built on abdm.h and its sisters alone.
+ * posters of counters, and a stand-in for NHA's fidelius-cli. Built on abdm.h and its sisters
+ * alone.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -29,6 +30,7 @@ help(FILE *to)
           "  fhir build FILE      a record (plain JSON) or file as document bundles\n"
           "  fhir check FILE...   what is wrong with document bundles\n"
           "  fhir preview FILE    a bundle as one HTML page\n"
+          "  qr FACILITY COUNTER  the poster of a counter, with its QR code\n"
           "  fidelius COMMAND ... keys, encryption and decryption as NHA's fidelius-cli has them\n"
           "  version\n"
           "\n"
@@ -318,13 +320,21 @@ fhir(const options_t *options, int argc, char **argv)
 }
 
 
+static int
+qr(const options_t *options, int argc, char **argv)
+{
+    (void) options;
+    return abdm_cli_qr(argc, argv);
+}
+
+
 static const struct {
     const char *name;
     int (*run)(const options_t *options, int argc, char **argv);
 } commands[] = {
-    {"transfers", transfers},   {"callbacks", callbacks}, {"explain", explain}, {"errors", errors},
-    {"secret-key", secret_key}, {"fhir", fhir},             {"fidelius", fidelius},
-    {"version", version},
+    {"transfers", transfers},   {"callbacks", callbacks},   {"explain", explain},
+    {"errors", errors},         {"secret-key", secret_key}, {"fhir", fhir},
+    {"qr", qr},                 {"fidelius", fidelius},     {"version", version},
 };
 
 

@@ -21,6 +21,17 @@ copy(abdm_effects_t *e, const char *s)
 }
 
 
+/* Bodies have OTPs and names in them. */
+static void
+free_secret(char *p, size_t len)
+{
+    if (p != NULL) {
+        abdm_wipe(p, len);
+    }
+    free(p);
+}
+
+
 static abdm_effect_t *
 add(abdm_effects_t *e, abdm_effect_kind_t kind, const char *hip_id, const char *subject)
 {
@@ -49,7 +60,8 @@ add(abdm_effects_t *e, abdm_effect_kind_t kind, const char *hip_id, const char *
 const char *
 abdm_job_kind_name(abdm_job_kind_t kind)
 {
-    static const char *const names[] = {"event", "gateway", "records", "document", "push"};
+    static const char *const names[] = {"event", "gateway", "records", "document",
+                                        "push",  "hmis",    "sms"};
 
     return names[kind];
 }
@@ -72,7 +84,8 @@ abdm_job_clear(abdm_job_t *job)
     free(job->subject);
     free(job->path);
     free(job->request_id);
-    free(job->body);
+    free_secret(job->body, job->body_len);
+    free_secret(job->link_token, job->link_token != NULL ? strlen(job->link_token) : 0);
     abdm_document_close(job->document);
     memset(job, 0, sizeof(*job));
 }
@@ -109,9 +122,16 @@ abdm_effects_clear(abdm_effects_t *e)
             free(item->u.audit.what);
             free(item->u.audit.detail);
             break;
+        case ABDM_EFFECT_PUT:
+        case ABDM_EFFECT_DELETE:
+            if (item->u.row.row != NULL) {
+                abdm_rows_free(item->u.row.id, item->u.row.row, 1);
+            }
+            break;
         }
     }
     free(e->item);
+    abdm_buf_wipe_free(&e->reply);
     memset(e, 0, sizeof(*e));
 }
 
@@ -205,7 +225,7 @@ abdm_effect_job(abdm_effects_t *e, abdm_job_t *job)
     abdm_job_t *j;
 
     if (item == NULL) {
-        free(job->body);
+        free_secret(job->body, job->body_len);
         abdm_document_close(job->document);
     } else {
         j = &item->u.job;
@@ -215,6 +235,7 @@ abdm_effect_job(abdm_effects_t *e, abdm_job_t *job)
         j->subject = copy(e, job->subject);
         j->path = copy(e, job->path);
         j->request_id = copy(e, job->request_id);
+        j->link_token = copy(e, job->link_token);
     }
     job->body = NULL;
     job->document = NULL;
@@ -233,4 +254,38 @@ abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject, co
     item->u.audit.what = copy(e, what);
     item->u.audit.code = outcome.code;
     item->u.audit.detail = copy(e, detail != NULL ? detail : outcome.what);
+}
+
+
+static void
+add_row(abdm_effects_t *e, abdm_effect_kind_t kind, abdm_row_id_t id, const void *row)
+{
+    abdm_effect_t *item = add(e, kind, NULL, NULL);
+    void *kept;
+
+    if (item == NULL) {
+        return;
+    }
+    item->u.row.id = id;
+    kept = malloc(abdm_row_kind(id)->size);
+    if (kept != NULL && abdm_failed(abdm_row_copy(id, kept, row))) {
+        free(kept);
+        kept = NULL;
+    }
+    item->u.row.row = kept;
+    e->failed |= kept == NULL;
+}
+
+
+void
+abdm_effect_put(abdm_effects_t *e, abdm_row_id_t id, const void *row)
+{
+    add_row(e, ABDM_EFFECT_PUT, id, row);
+}
+
+
+void
+abdm_effect_delete(abdm_effects_t *e, abdm_row_id_t id, const void *row)
+{
+    add_row(e, ABDM_EFFECT_DELETE, id, row);
 }

@@ -15,8 +15,9 @@ typedef enum {
     ABDM_JOB_PUSH,     /* encrypt and push `document` as page `arg` */
     ABDM_JOB_HMIS,     /* ask the HMIS question `arg` of the operation that `path` names
                         * (hmis/hmis.h); `body`: JSON object of its variables */
-    ABDM_JOB_SMS       /* have the facility's SMS provider send template `path`; `body`: JSON object
-                        * of its variables */
+    ABDM_JOB_SMS,      /* have the facility's SMS provider send message `path`; `body`: JSON object of
+                        * its variables */
+    ABDM_JOB_KINDS
 } abdm_job_kind_t;
 
 const char *abdm_job_kind_name(abdm_job_kind_t kind);

@@ -21,7 +21,8 @@ typedef struct {
     abdm_err_t err;            /* ABDM_OK: it was done */
     bool final;                /* trying again is of no use */
     int status;                /* HTTP status, 0 when there was none */
-    char code[16];             /* of a GATEWAY job: digits of the gateway's own code, or "" */
+    char code[24];             /* of a GATEWAY job: digits of the gateway's own code, or "" */
+    bool repeated;             /* of a GATEWAY job: refused because it had this very request before */
     json_t *records;           /* of a RECORDS job: array in plain form; of an HMIS job: what its
                                 * question gives (hmis/hmis.h). Owned by the event */
     abdm_document_t *document; /* of a DOCUMENT job; a flow may move it on into a PUSH job */

@@ -62,12 +62,20 @@ typedef enum {
     ABDM_LINK_FAILED   /* the gateway refused it; tried again only when asked to */
 } abdm_link_state_t;
 
+typedef enum {
+    ABDM_NOTIFY_NONE,
+    ABDM_NOTIFY_DUE,  /* to be sent when its moment comes */
+    ABDM_NOTIFY_SENT, /* not yet acknowledged */
+    ABDM_NOTIFY_AGAIN /* the same, and there is more to tell since */
+} abdm_notify_state_t;
+
 typedef enum { ABDM_SMS_NONE, ABDM_SMS_DUE, ABDM_SMS_SENT, ABDM_SMS_FAILED } abdm_sms_state_t;
 
 typedef enum {
     ABDM_DISCOVERY_ASKED,
     ABDM_DISCOVERY_OFFERED, /* one patient, and contexts offered */
-    ABDM_DISCOVERY_NONE     /* answered: nobody, or nothing to link */
+    ABDM_DISCOVERY_NONE,    /* answered: nobody, or nothing to link */
+    ABDM_DISCOVERY_TROUBLE  /* answered: the HMIS could not be asked */
 } abdm_discovery_state_t;
 
 typedef enum {

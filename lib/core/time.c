@@ -2,6 +2,7 @@
  * Date-times of the wire: a hand-written grammar instead of strptime, which depends on locale
  * and zone. Days are counted by the proleptic Gregorian calendar, years 0001 to 9999.
  */
+#include "core/fault.h"
 #include "core/time.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ clock_ms(clockid_t id)
 abdm_ms_t
 abdm_time_now(void)
 {
-    return clock_ms(CLOCK_REALTIME);
+    return clock_ms(CLOCK_REALTIME) + abdm_fault_clock();
 }
 
 

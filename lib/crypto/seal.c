@@ -1,6 +1,7 @@
 /*
  * Sealed values: version (1) || nonce (12) || ciphertext || tag (16). Nonces are random, which
- * NIST SP 800-38D allows for 2^32 values under one key: a hundred a second for a year.
+ * NIST SP 800-38D allows for 2^32 values under one key: a hundred a second for a year. Keyed
+ * hashes have a key of their own, derived as RFC 5869 has it.
  */
 #include "crypto/seal.h"
 
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,18 +22,39 @@
 enum {
     VERSION = 1,
     KEY_LEN = 32,
+    HASH_LEN = 32,
     NONCE_LEN = 12,
     TAG_LEN = 16,
     HEAD_LEN = 1 + NONCE_LEN,
+    NONCES = 32,
     FILE_MAX = 66, /* 64 digits and a line end of two characters */
 };
 
 struct abdm_seal_key_s {
     uint8_t bytes[KEY_LEN];
+    uint8_t hash[HASH_LEN]; /* key of the hashes */
 };
 
 
 /* --- keys --- */
+
+/* HKDF-SHA256 (RFC 5869) without salt, with one block of output. */
+static abdm_err_t
+derive_hash_key(abdm_seal_key_t *key)
+{
+    static const uint8_t no_salt[HASH_LEN];
+    static const char info[] = "abdm keyed hash\x01"; /* and the number of the block */
+    uint8_t prk[HASH_LEN];
+    bool done;
+
+    done = HMAC(EVP_sha256(), no_salt, HASH_LEN, key->bytes, KEY_LEN, prk, NULL) != NULL
+           && HMAC(EVP_sha256(), prk, HASH_LEN, (const uint8_t *) info, sizeof(info) - 1,
+                   key->hash, NULL) != NULL;
+    abdm_wipe(prk, sizeof(prk));
+    return done ? ABDM_NO_ERR
+                : abdm_crypto_refused(ABDM_ERR(CRYPTO, "secret key: HMAC-SHA256 is not available"));
+}
+
 
 static abdm_err_t
 unusable(char problem[ABDM_SEAL_PROBLEM], const char *path, const char *fault)
@@ -117,6 +140,8 @@ load(int fd, const char *path, abdm_seal_key_t *key, char problem[ABDM_SEAL_PROB
     abdm_wipe(text, sizeof(text));
     if (!good)
         return unusable(problem, path, "32 bytes as 64 hexadecimal digits or base64 expected");
+    if (abdm_failed(derive_hash_key(key)))
+        return unusable(problem, path, "HMAC-SHA256 is not available");
     return ABDM_NO_ERR;
 }
 
@@ -159,6 +184,11 @@ abdm_seal_key_random(abdm_seal_key_t **out)
     if (RAND_priv_bytes(key->bytes, KEY_LEN) != 1) {
         abdm_seal_key_free(key);
         return abdm_crypto_refused(ABDM_ERR(CRYPTO, "secret key: no random bytes"));
+    }
+    abdm_err_t err = derive_hash_key(key);
+    if (abdm_failed(err)) {
+        abdm_seal_key_free(key);
+        return err;
     }
     *out = key;
     return ABDM_NO_ERR;
@@ -231,26 +261,29 @@ abdm_seal_key_free(abdm_seal_key_t *key)
 
 /* --- values --- */
 
-abdm_err_t
-abdm_seal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t plain, abdm_buf_t *out)
+static abdm_err_t
+sealable(abdm_str_t aad, abdm_str_t plain, abdm_buf_t *out)
 {
-    EVP_CIPHER_CTX *gcm;
-    uint8_t *p;
-    bool done;
-    int n;
-
     if (plain.len > INT_MAX || aad.len > INT_MAX)
         return ABDM_ERR(CRYPTO, "sealing: longer than 2 GB");
     if (!abdm_buf_reserve(out, plain.len + ABDM_SEAL_OVERHEAD))
         return ABDM_ERR(MEMORY, "sealing");
-    gcm = EVP_CIPHER_CTX_new();
-    if (gcm == NULL)
-        return abdm_crypto_refused(ABDM_ERR(MEMORY, "sealing"));
+    return ABDM_NO_ERR;
+}
 
-    p = (uint8_t *) out->p + out->len;
+
+/* `gcm` has its key, and there is room in `out`. */
+static abdm_err_t
+seal_with(EVP_CIPHER_CTX *gcm, const uint8_t nonce[NONCE_LEN], abdm_str_t aad, abdm_str_t plain,
+          abdm_buf_t *out)
+{
+    uint8_t *p = (uint8_t *) out->p + out->len;
+    bool done;
+    int n;
+
     p[0] = VERSION;
-    done = RAND_bytes(p + 1, NONCE_LEN) == 1
-           && EVP_EncryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key->bytes, p + 1) == 1
+    memcpy(p + 1, nonce, NONCE_LEN);
+    done = EVP_EncryptInit_ex(gcm, NULL, NULL, NULL, nonce) == 1
            && (aad.len == 0
                || EVP_EncryptUpdate(gcm, NULL, &n, (const uint8_t *) aad.p, (int) aad.len) == 1)
            && (plain.len == 0
@@ -259,7 +292,6 @@ abdm_seal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t plain, abdm_buf
            && EVP_EncryptFinal_ex(gcm, p + HEAD_LEN + plain.len, &n) == 1
            && EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, p + HEAD_LEN + plain.len)
                   == 1;
-    EVP_CIPHER_CTX_free(gcm);
     if (!done)
         return abdm_crypto_refused(ABDM_ERR(CRYPTO, "sealing: AES-256-GCM failed"));
     out->len += plain.len + ABDM_SEAL_OVERHEAD;
@@ -268,29 +300,51 @@ abdm_seal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t plain, abdm_buf
 
 
 abdm_err_t
-abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t sealed, abdm_buf_t *out)
+abdm_seal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t plain, abdm_buf_t *out)
 {
-    const uint8_t *in = (const uint8_t *) sealed.p;
-    uint8_t tag[TAG_LEN], *p;
+    uint8_t nonce[NONCE_LEN];
     EVP_CIPHER_CTX *gcm;
-    abdm_err_t err = ABDM_ERR(CRYPTO, "unsealing: AES-256-GCM is not available");
-    size_t body;
-    int n;
+    abdm_err_t err;
 
-    if (sealed.len < ABDM_SEAL_OVERHEAD || sealed.len > INT_MAX || aad.len > INT_MAX)
-        return ABDM_ERR(SEAL, "sealed value: not of a possible length");
-    if (in[0] != VERSION)
-        return ABDM_ERR(SEAL, "sealed value: of a version that is not known");
-    body = sealed.len - ABDM_SEAL_OVERHEAD;
-    if (!abdm_buf_reserve(out, body))
-        return ABDM_ERR(MEMORY, "unsealing");
+    ABDM_TRY(sealable(aad, plain, out));
     gcm = EVP_CIPHER_CTX_new();
     if (gcm == NULL)
-        return abdm_crypto_refused(ABDM_ERR(MEMORY, "unsealing"));
+        return abdm_crypto_refused(ABDM_ERR(MEMORY, "sealing"));
+    if (RAND_bytes(nonce, NONCE_LEN) == 1
+        && EVP_EncryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key->bytes, NULL) == 1)
+        err = seal_with(gcm, nonce, aad, plain, out);
+    else
+        err = abdm_crypto_refused(ABDM_ERR(CRYPTO, "sealing: AES-256-GCM failed"));
+    EVP_CIPHER_CTX_free(gcm);
+    return err;
+}
 
-    p = (uint8_t *) out->p + out->len;
+
+static abdm_err_t
+unsealable(abdm_str_t aad, abdm_str_t sealed, abdm_buf_t *out)
+{
+    if (sealed.len < ABDM_SEAL_OVERHEAD || sealed.len > INT_MAX || aad.len > INT_MAX)
+        return ABDM_ERR(SEAL, "sealed value: not of a possible length");
+    if ((uint8_t) sealed.p[0] != VERSION)
+        return ABDM_ERR(SEAL, "sealed value: of a version that is not known");
+    if (!abdm_buf_reserve(out, sealed.len - ABDM_SEAL_OVERHEAD))
+        return ABDM_ERR(MEMORY, "unsealing");
+    return ABDM_NO_ERR;
+}
+
+
+/* `gcm` has its key, and there is room in `out`. */
+static abdm_err_t
+unseal_with(EVP_CIPHER_CTX *gcm, abdm_str_t aad, abdm_str_t sealed, abdm_buf_t *out)
+{
+    const uint8_t *in = (const uint8_t *) sealed.p;
+    const size_t body = sealed.len - ABDM_SEAL_OVERHEAD;
+    uint8_t tag[TAG_LEN], *p = (uint8_t *) out->p + out->len;
+    abdm_err_t err = ABDM_ERR(CRYPTO, "unsealing: AES-256-GCM is not available");
+    int n;
+
     memcpy(tag, in + HEAD_LEN + body, TAG_LEN);
-    if (EVP_DecryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key->bytes, in + 1) != 1
+    if (EVP_DecryptInit_ex(gcm, NULL, NULL, NULL, in + 1) != 1
         || (aad.len != 0
             && EVP_DecryptUpdate(gcm, NULL, &n, (const uint8_t *) aad.p, (int) aad.len) != 1)
         || (body != 0 && EVP_DecryptUpdate(gcm, p, &n, in + HEAD_LEN, (int) body) != 1)
@@ -298,14 +352,125 @@ abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t sealed, abdm_
         goto done;
     if (EVP_DecryptFinal_ex(gcm, p + body, &n) == 1) {
         out->len += body;
-        err = ABDM_NO_ERR;
-    } else {
-        err = ABDM_ERR(SEAL, "sealed value: key, row or bytes are not what they were");
+        return ABDM_NO_ERR;
     }
+    err = ABDM_ERR(SEAL, "sealed value: key, row or bytes are not what they were");
 
 done:
+    abdm_wipe(p, body);
+    return abdm_crypto_refused(err);
+}
+
+
+abdm_err_t
+abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t sealed, abdm_buf_t *out)
+{
+    EVP_CIPHER_CTX *gcm;
+    abdm_err_t err;
+
+    ABDM_TRY(unsealable(aad, sealed, out));
+    gcm = EVP_CIPHER_CTX_new();
+    if (gcm == NULL)
+        return abdm_crypto_refused(ABDM_ERR(MEMORY, "unsealing"));
+    if (EVP_DecryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key->bytes, NULL) == 1)
+        err = unseal_with(gcm, aad, sealed, out);
+    else
+        err = abdm_crypto_refused(ABDM_ERR(CRYPTO, "unsealing: AES-256-GCM is not available"));
     EVP_CIPHER_CTX_free(gcm);
-    if (abdm_failed(err))
-        abdm_wipe(p, body);
-    return abdm_failed(err) ? abdm_crypto_refused(err) : err;
+    return err;
+}
+
+
+/* --- many values --- */
+
+struct abdm_sealer_s {
+    EVP_CIPHER_CTX *seal, *unseal; /* with their key */
+    size_t unused; /* nonces left in the stock */
+    uint8_t nonce[NONCES][NONCE_LEN];
+};
+
+
+abdm_err_t
+abdm_sealer_new(const abdm_seal_key_t *key, abdm_sealer_t **out)
+{
+    abdm_sealer_t *sealer = calloc(1, sizeof(*sealer));
+
+    *out = NULL;
+    if (sealer == NULL)
+        return ABDM_ERR(MEMORY, "sealer");
+    sealer->seal = EVP_CIPHER_CTX_new();
+    sealer->unseal = EVP_CIPHER_CTX_new();
+    if (sealer->seal == NULL || sealer->unseal == NULL
+        || EVP_EncryptInit_ex(sealer->seal, EVP_aes_256_gcm(), NULL, key->bytes, NULL) != 1
+        || EVP_DecryptInit_ex(sealer->unseal, EVP_aes_256_gcm(), NULL, key->bytes, NULL) != 1) {
+        abdm_sealer_free(sealer);
+        return abdm_crypto_refused(ABDM_ERR(CRYPTO, "sealer: AES-256-GCM is not available"));
+    }
+    *out = sealer;
+    return ABDM_NO_ERR;
+}
+
+
+void
+abdm_sealer_free(abdm_sealer_t *sealer)
+{
+    if (sealer == NULL)
+        return;
+    EVP_CIPHER_CTX_free(sealer->seal);
+    EVP_CIPHER_CTX_free(sealer->unseal);
+    free(sealer);
+}
+
+
+abdm_err_t
+abdm_sealer_seal(abdm_sealer_t *sealer, abdm_str_t aad, abdm_str_t plain, abdm_buf_t *out)
+{
+    ABDM_TRY(sealable(aad, plain, out));
+    if (sealer->unused == 0) {
+        if (RAND_bytes(sealer->nonce[0], sizeof(sealer->nonce)) != 1)
+            return abdm_crypto_refused(ABDM_ERR(CRYPTO, "sealing: no random bytes"));
+        sealer->unused = NONCES;
+    }
+    return seal_with(sealer->seal, sealer->nonce[--sealer->unused], aad, plain, out);
+}
+
+
+abdm_err_t
+abdm_sealer_unseal(abdm_sealer_t *sealer, abdm_str_t aad, abdm_str_t sealed, abdm_buf_t *out)
+{
+    ABDM_TRY(unsealable(aad, sealed, out));
+    return unseal_with(sealer->unseal, aad, sealed, out);
+}
+
+
+/* --- keyed hashes --- */
+
+abdm_err_t
+abdm_seal_hash(const abdm_seal_key_t *key, const char *what, const char *scope, abdm_str_t value,
+               char out[65])
+{
+    static const char hex[] = "0123456789abcdef";
+    /* A NUL ends each of the first two: no two triples give the same bytes. */
+    const size_t what_len = strlen(what) + 1, scope_len = strlen(scope) + 1;
+    uint8_t hash[HASH_LEN];
+    abdm_buf_t text = {0};
+    bool done;
+
+    out[0] = '\0';
+    if (!abdm_buf_reserve(&text, what_len + scope_len + value.len))
+        return ABDM_ERR(MEMORY, "keyed hash");
+    abdm_buf_add(&text, what, what_len);
+    abdm_buf_add(&text, scope, scope_len);
+    abdm_buf_add_str(&text, value);
+    done = HMAC(EVP_sha256(), key->hash, HASH_LEN, (const uint8_t *) text.p, text.len, hash, NULL)
+           != NULL;
+    abdm_buf_wipe_free(&text);
+    if (!done)
+        return abdm_crypto_refused(ABDM_ERR(CRYPTO, "keyed hash: HMAC-SHA256 is not available"));
+    for (size_t i = 0; i < HASH_LEN; i++) {
+        out[2 * i] = hex[hash[i] >> 4];
+        out[2 * i + 1] = hex[hash[i] & 15];
+    }
+    out[2 * HASH_LEN] = '\0';
+    return ABDM_NO_ERR;
 }

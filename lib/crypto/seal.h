@@ -45,15 +45,26 @@ abdm_err_t abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t se
                        abdm_buf_t *out);
 
 /*
- * Keyed hash of a value (HMAC-SHA-256 under a key derived from `key`), as 64 hexadecimal digits with
- * terminator: for finding a sealed value again, and for OTPs. `what` keeps the hashes of different
- * uses apart ("patient.abha_address"); `scope` those of different facilities. E_CRYPTO.
+ * The same, several times as fast for short values: a sealer keeps what abdm_seal sets up for each
+ * value. It belongs to one thread, and to the process that made it. `key` is borrowed while it is
+ * made.
+ */
+typedef struct abdm_sealer_s abdm_sealer_t;
+
+/* E_CRYPTO, E_MEMORY. */
+abdm_err_t abdm_sealer_new(const abdm_seal_key_t *key, abdm_sealer_t **out);
+void abdm_sealer_free(abdm_sealer_t *sealer); /* NULL is allowed */
+abdm_err_t abdm_sealer_seal(abdm_sealer_t *sealer, abdm_str_t aad, abdm_str_t plain,
+                            abdm_buf_t *out);
+abdm_err_t abdm_sealer_unseal(abdm_sealer_t *sealer, abdm_str_t aad, abdm_str_t sealed,
+                              abdm_buf_t *out);
+
+/*
+ * Keyed hash of a value (HMAC-SHA-256 under a key derived from `key`), as 64 hexadecimal digits
+ * with terminator: for finding a sealed value again, and for OTPs. `what` keeps the hashes of
+ * different uses apart ("patient.abha_address"); `scope` those of different facilities. E_CRYPTO, E_MEMORY.
  */
 abdm_err_t abdm_seal_hash(const abdm_seal_key_t *key, const char *what, const char *scope,
                           abdm_str_t value, char out[65]);
-
-/* Six random digits with terminator; every number is as likely as any other. E_CRYPTO. */
-enum { ABDM_OTP_TEXT = 7 };
-abdm_err_t abdm_otp_make(char out[ABDM_OTP_TEXT]);
 
 #endif

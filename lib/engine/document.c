@@ -43,8 +43,8 @@ about(const abdm_task_t *task, const abdm_engine_facility_t *facility)
 {
     return (abdm_document_about_t){
         .hi_type = task->page.hi_type,
-        .hip_id = facility->id,
-        .facility_name = facility->name,
+        .hip_id = facility->facts.id,
+        .facility_name = facility->facts.name,
         .patient_ref = task->context.patient_ref,
         .care_context_ref = task->context.care_context_ref,
         .abha_address = task->patient_id,

@@ -44,7 +44,8 @@ abdm_work_free(abdm_work_t *work)
     if (work != NULL) {
         abdm_callback_clear(&work->callback);
         abdm_task_free(work->task);
-        abdm_buf_free(&work->report);
+        abdm_api_call_clear(&work->call);
+        abdm_buf_wipe_free(&work->report);
         free(work->text);
         free(work);
     }
@@ -55,6 +56,9 @@ void
 abdm_news_free(abdm_news_t *news)
 {
     if (news != NULL) {
+        if (news->text != NULL) {
+            abdm_wipe(news->text, strlen(news->text));
+        }
         free(news->text);
         free(news);
     }
@@ -111,9 +115,7 @@ abdm_engine_post(abdm_engine_t *engine, abdm_work_t *work)
 void
 abdm_engine_forget(abdm_engine_t *engine, abdm_task_t *task)
 {
-    if (abdm_job_is_bulk(task->job.kind)) {
-        atomic_fetch_sub(&engine->bulk, 1);
-    }
+    atomic_fetch_sub(&engine->taken[abdm_job_class(task->job.kind)], 1);
     abdm_task_free(task);
     atomic_fetch_sub(&engine->under_way, 1);
     atomic_fetch_sub(&engine->open, 1);
@@ -164,6 +166,7 @@ destroy(abdm_engine_t *engine)
     }
     free(engine->fresh);
     abdm_store_close(engine->store);
+    abdm_matcher_free(engine->matcher);
     pthread_cond_destroy(&engine->ready);
     pthread_mutex_destroy(&engine->lock);
     free(engine);
@@ -186,6 +189,7 @@ abdm_engine_start(const abdm_engine_config_t *config, void (*wake)(void *), void
     engine->config = *config;
     engine->wake = wake;
     engine->wake_ctx = wake_ctx;
+    engine->replacing = -1;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -198,6 +202,9 @@ abdm_engine_start(const abdm_engine_config_t *config, void (*wake)(void *), void
     err = abdm_owner_name(engine->owner);
     if (!abdm_failed(err)) {
         err = abdm_store_open(config->store_url, config->seal_key, &engine->store);
+    }
+    if (!abdm_failed(err)) {
+        err = abdm_matcher_new(&engine->matcher);
     }
     if (!abdm_failed(err)) {
         err = abdm_exec_start(&engine->config, on_done, engine, &engine->exec);
@@ -309,16 +316,18 @@ abdm_engine_want_keys(abdm_engine_t *engine)
 
 
 abdm_err_t
-abdm_engine_ask(abdm_engine_t *engine, abdm_str_t id, void *tag)
+abdm_engine_ask(abdm_engine_t *engine, abdm_api_call_t *call, void *tag)
 {
     abdm_work_t *work = calloc(1, sizeof(*work));
 
-    if (work == NULL || (work->text = abdm_str_dup(id)) == NULL) {
-        free(work);
-        return ABDM_ERR(MEMORY, "question");
+    if (work == NULL) {
+        abdm_api_call_clear(call);
+        return ABDM_ERR(MEMORY, "call of the API");
     }
     work->kind = ABDM_WORK_ASK;
+    work->call = *call;
     work->tag = tag;
+    memset(call, 0, sizeof(*call));
     abdm_engine_post(engine, work);
     return ABDM_NO_ERR;
 }

@@ -11,17 +11,19 @@
 
 #include <openssl/x509.h>
 
+#include "api/api.h"
 #include "core/log.h"
 #include "core/url_guard.h"
 #include "fhir/document.h"
 #include "flow/flow.h"
 #include "hmis/hmis.h"
+#include "hmis/sms.h"
 #include "store/store.h"
 
 typedef struct {
-    const char *id;
-    const char *name;
+    abdm_facility_t facts;
     abdm_hmis_t *hmis;
+    abdm_sms_t *sms; /* NULL: none */
     abdm_fhir_policy_t fhir;
     abdm_record_rules_t rules; /* with the hospital's table of codes */
 } abdm_engine_facility_t;
@@ -58,6 +60,8 @@ struct abdm_news_s {
     void *tag;
     abdm_err_t err;
     char *text;            /* KEYS: key set, NULL: nothing new; ASK: JSON. Owned by the receiver */
+    int status;            /* ASK: HTTP status of the answer */
+    abdm_api_flavour_t flavour; /* ASK */
     abdm_ms_t fetched_at;  /* KEYS */
     bool failed;           /* KEYS: the last attempt brought nothing */
     abdm_news_t *next;
@@ -81,8 +85,8 @@ bool abdm_engine_full(const abdm_engine_t *engine);
 /* Asks for newer keys than those told last; news of kind KEYS follow. */
 abdm_err_t abdm_engine_want_keys(abdm_engine_t *engine);
 
-/* Report for an operator: transfers (id empty) or an explanation. News of kind ASK follow. */
-abdm_err_t abdm_engine_ask(abdm_engine_t *engine, abdm_str_t id, void *tag);
+/* A call of the API, taken also on failure. News of kind ASK follow. */
+abdm_err_t abdm_engine_ask(abdm_engine_t *engine, abdm_api_call_t *call, void *tag);
 
 abdm_news_t *abdm_engine_reap(abdm_engine_t *engine); /* oldest first; NULL: none */
 

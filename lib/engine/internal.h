@@ -6,11 +6,7 @@
 #include "engine/owner.h"
 #include "engine/task.h"
 
-enum {
-    ABDM_UNDER_WAY_MAX = 256, /* jobs claimed by one process; of these... */
-    ABDM_BULK_MAX = 96,       /* ...records listed, fetched and pushed: fewer than connections */
-    ABDM_BATCH_MAX = 256
-};
+enum { ABDM_UNDER_WAY_MAX = 256, ABDM_BATCH_MAX = 256 };
 
 /* What the store thread is asked to do. */
 typedef enum {
@@ -28,10 +24,12 @@ struct abdm_work_s {
     abdm_callback_t callback; /* ACCEPT, CALLBACK */
     void *tag;                /* ACCEPT, ASK */
     abdm_task_t *task;        /* RESULT */
-    char *text;               /* ASK: id; KEYS: key set or NULL */
+    char *text;               /* KEYS: key set or NULL */
     abdm_err_t err;           /* outcome, told after the commit */
     bool finished;            /* nothing is left to do after the commit */
-    abdm_buf_t report;        /* ASK */
+    abdm_api_call_t call;     /* ASK */
+    int status;               /* ASK: of the answer */
+    abdm_buf_t report;        /* ASK: the answer */
     abdm_work_t *next;
 };
 
@@ -67,11 +65,12 @@ struct abdm_engine_s {
     abdm_work_list_t orphans; /* claimed in this transaction */
     abdm_job_t *fresh;      /* jobs of this transaction, to be begun after its commit */
     size_t n_fresh, cap_fresh;
-    atomic_size_t under_way, bulk; /* jobs claimed, and those of them that move records */
-    bool backlog;           /* due jobs were left in the store */
-    abdm_ms_t next_due;     /* of the store, 0: none known */
+    atomic_size_t under_way, taken[ABDM_CLASSES]; /* jobs claimed */
+    bool full[ABDM_CLASSES]; /* due jobs of the class may have been left in the store */
+    abdm_ms_t next_due;      /* of the store, but for those classes; 0: none known */
     abdm_ms_t next_tick, next_heartbeat, next_sweep; /* monotonic */
-    bool replacing; /* the job whose flow runs leaves its place to those that follow it */
+    int replacing; /* class whose job runs its flow and leaves its place to what follows; -1 */
+    abdm_matcher_t *matcher;
 
     /* keys.c */
     abdm_ms_t keys_fetched_at; /* of the set told last */
@@ -95,20 +94,22 @@ void *abdm_engine_loop(void *engine);
 void abdm_engine_finish(abdm_engine_t *engine);
 
 /* jobs.c */
-bool abdm_job_is_bulk(abdm_job_kind_t kind);
-/* May jobs be claimed, of the kind that moves records or of the quick one? Answers to the gateway
- * never wait behind somebody's slow server. */
-bool abdm_engine_has_room(const abdm_engine_t *engine, bool bulk);
+bool abdm_engine_has_room(const abdm_engine_t *engine, abdm_job_class_t class);
+/* Are there due jobs that could be claimed now? */
+bool abdm_engine_is_due(const abdm_engine_t *engine, abdm_ms_t now);
 void abdm_engine_due_at(abdm_engine_t *engine, abdm_ms_t due); /* the store has work for then */
 abdm_err_t abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t now);
 abdm_err_t abdm_engine_claim_due(abdm_engine_t *engine, abdm_ms_t now);
 /* After the commit: what was written down as ours begins, unless the process ends. */
 void abdm_engine_begin_jobs(abdm_engine_t *engine);
+/* Every feed of the facilities is being read: one chain of jobs each. */
+abdm_err_t abdm_engine_start_feeds(abdm_engine_t *engine, abdm_ms_t now);
 
 /* work.c */
 /* An error is one of the transaction as a whole; what concerns the work alone is in work->err. */
 abdm_err_t abdm_engine_do(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now);
-abdm_err_t abdm_engine_report(abdm_engine_t *engine, abdm_work_t *work); /* of an ASK */
+/* Reports need no write lock; a call that is none of them is left alone. */
+abdm_err_t abdm_engine_report(abdm_engine_t *engine, abdm_work_t *work);
 
 /* keys.c: what is to be done about keys now; inside the loop's transaction. */
 abdm_err_t abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now);

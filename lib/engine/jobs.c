@@ -29,20 +29,73 @@ keep_fresh(abdm_engine_t *engine, abdm_job_t *job)
 }
 
 
-bool
-abdm_job_is_bulk(abdm_job_kind_t kind)
+/* Fewer in all than the connections that the client keeps. */
+static const size_t class_max[ABDM_CLASSES] = {
+    [ABDM_CLASS_QUICK] = ABDM_UNDER_WAY_MAX,
+    [ABDM_CLASS_HMIS] = 96,
+    [ABDM_CLASS_BULK] = 96,
+};
+
+
+abdm_job_class_t
+abdm_job_class(abdm_job_kind_t kind)
 {
-    return kind != ABDM_JOB_EVENT && kind != ABDM_JOB_GATEWAY;
+    switch (kind) {
+    case ABDM_JOB_EVENT:
+    case ABDM_JOB_GATEWAY:
+        return ABDM_CLASS_QUICK;
+    case ABDM_JOB_HMIS:
+    case ABDM_JOB_SMS:
+        return ABDM_CLASS_HMIS;
+    case ABDM_JOB_RECORDS:
+    case ABDM_JOB_DOCUMENT:
+    case ABDM_JOB_PUSH:
+    case ABDM_JOB_KINDS:
+        break;
+    }
+    return ABDM_CLASS_BULK;
 }
 
 
 bool
-abdm_engine_has_room(const abdm_engine_t *engine, bool bulk)
+abdm_engine_has_room(const abdm_engine_t *engine, abdm_job_class_t class)
 {
-    size_t taken = atomic_load(bulk ? &engine->bulk : &engine->under_way) + engine->n_fresh;
-    size_t most = bulk ? ABDM_BULK_MAX : ABDM_UNDER_WAY_MAX;
+    size_t own = atomic_load(&engine->taken[class]) + engine->n_fresh;
+    size_t all = atomic_load(&engine->under_way) + engine->n_fresh;
 
-    return !atomic_load(&engine->draining) && taken - engine->replacing < most;
+    return !atomic_load(&engine->draining)
+           && own - (engine->replacing == (int) class) < class_max[class]
+           && all - (engine->replacing >= 0) < ABDM_UNDER_WAY_MAX;
+}
+
+
+/* The kinds of jobs that may be claimed, as a set. */
+static unsigned
+kinds_with_room(const abdm_engine_t *engine)
+{
+    unsigned kinds = 0;
+
+    for (unsigned kind = 0; kind < ABDM_JOB_KINDS; kind++) {
+        if (abdm_engine_has_room(engine, abdm_job_class((abdm_job_kind_t) kind))) {
+            kinds |= 1U << kind;
+        }
+    }
+    return kinds;
+}
+
+
+bool
+abdm_engine_is_due(const abdm_engine_t *engine, abdm_ms_t now)
+{
+    if (engine->next_due != 0 && now >= engine->next_due) {
+        return true;
+    }
+    for (int class = 0; class < ABDM_CLASSES; class ++) {
+        if (engine->full[class] && abdm_engine_has_room(engine, (abdm_job_class_t) class)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 
@@ -85,15 +138,17 @@ abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t n
             continue;
         }
         mine = job->due_at <= now
-               && (abdm_engine_has_room(engine, abdm_job_is_bulk(job->kind))
+               && (abdm_engine_has_room(engine, abdm_job_class(job->kind))
                    || (job->document != NULL && !atomic_load(&engine->draining)));
         ABDM_TRY(abdm_store_job_add(engine->store, job, mine ? engine->owner : NULL));
         if (mine) {
             ABDM_TRY(stamp(engine, job, now));
             ABDM_TRY(keep_fresh(engine, job));
         } else {
-            engine->backlog |= job->due_at <= now;
-            abdm_engine_due_at(engine, job->due_at);
+            engine->full[abdm_job_class(job->kind)] |= job->due_at <= now;
+            if (job->due_at > now) {
+                abdm_engine_due_at(engine, job->due_at);
+            }
         }
     }
     return ABDM_NO_ERR;
@@ -105,10 +160,10 @@ abdm_engine_claim_due(abdm_engine_t *engine, abdm_ms_t now)
 {
     abdm_job_t jobs[16];
     abdm_err_t err = ABDM_NO_ERR;
-    size_t n = 0;
+    size_t n = 1;
 
-    while (abdm_engine_has_room(engine, false)) {
-        ABDM_TRY(abdm_store_job_claim(engine->store, engine->owner, now, abdm_engine_has_room(engine, true),
+    while (n > 0 && kinds_with_room(engine) != 0) {
+        ABDM_TRY(abdm_store_job_claim(engine->store, engine->owner, now, kinds_with_room(engine),
                                       sizeof(jobs) / sizeof(jobs[0]), jobs, &n));
         for (size_t i = 0; i < n; i++) {
             if (!abdm_failed(err)) {
@@ -120,12 +175,41 @@ abdm_engine_claim_due(abdm_engine_t *engine, abdm_ms_t now)
             abdm_job_clear(&jobs[i]);
         }
         ABDM_TRY(err);
-        if (n == 0) {
-            break;
+    }
+    for (int class = 0; class < ABDM_CLASSES; class ++) {
+        engine->full[class] = !abdm_engine_has_room(engine, (abdm_job_class_t) class);
+    }
+    return abdm_store_job_next_due(engine->store, kinds_with_room(engine), &engine->next_due);
+}
+
+
+abdm_err_t
+abdm_engine_start_feeds(abdm_engine_t *engine, abdm_ms_t now)
+{
+    for (size_t i = 0; i < engine->config.n_facility; i++) {
+        const abdm_facility_t *facility = &engine->config.facility[i].facts;
+        abdm_job_t job = {
+            .kind = ABDM_JOB_EVENT,
+            .event = "feed.due",
+            .hip_id = (char *) facility->id,
+            .subject = "",
+            .due_at = now,
+            .created_at = now,
+            .deadline_at = now,
+        };
+        bool waits = false, asks = false;
+
+        if (facility->poll == 0) {
+            continue;
+        }
+        ABDM_TRY(abdm_store_job_unique(engine->store, facility->id, "feed.due", &waits));
+        ABDM_TRY(abdm_store_job_unique(engine->store, facility->id, "feed.came", &asks));
+        if (!waits && !asks) {
+            ABDM_TRY(abdm_store_job_add(engine->store, &job, NULL));
+            abdm_engine_due_at(engine, now);
         }
     }
-    engine->backlog = !abdm_engine_has_room(engine, false) || !abdm_engine_has_room(engine, true);
-    return abdm_store_job_next_due(engine->store, &engine->next_due);
+    return ABDM_NO_ERR;
 }
 
 
@@ -139,7 +223,7 @@ brief(abdm_engine_t *engine, abdm_task_t *task)
     abdm_err_t err;
     int context = job->arg;
 
-    if (job->kind == ABDM_JOB_GATEWAY || job->kind == ABDM_JOB_EVENT) {
+    if (abdm_job_class(job->kind) != ABDM_CLASS_BULK) {
         return ABDM_NO_ERR;
     }
     ABDM_TRY(view->transfer(view, job->hip_id, job->subject, &task->transfer));
@@ -187,9 +271,7 @@ begin_job(abdm_engine_t *engine, abdm_job_t *job)
     memset(job, 0, sizeof(*job));
     atomic_fetch_add(&engine->open, 1);
     atomic_fetch_add(&engine->under_way, 1);
-    if (abdm_job_is_bulk(task->job.kind)) {
-        atomic_fetch_add(&engine->bulk, 1);
-    }
+    atomic_fetch_add(&engine->taken[abdm_job_class(task->job.kind)], 1);
     if (task->job.poisoned) {
         task->result.err = ABDM_ERR(POISON, "it ended its workers again and again");
         task->result.final = true;

@@ -88,7 +88,7 @@ send_key_fetch(key_fetch_t *fetch)
     /* the gateway's own key set wants a session; others must not see one */
     if (abdm_str_starts(abdm_str(url), abdm_str(config->gateway_url))
         && strstr(url, ABDM_PATH_CERTS) != NULL) {
-        abdm_session_submit(fetch->session, call, NULL, NULL, &fetch->generation);
+        abdm_session_submit(fetch->session, call, &(abdm_call_ids_t){0}, &fetch->generation);
     } else {
         abdm_http_submit(fetch->http, call);
     }

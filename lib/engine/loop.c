@@ -88,19 +88,12 @@ housekeeping(abdm_engine_t *engine, abdm_ms_t now)
     if (engine->config.worker == 0 && tick >= engine->next_sweep) {
         ABDM_TRY(abdm_store_sweep(engine->store, now, &more));
         engine->next_sweep = more ? tick : tick + SWEEP;
+        ABDM_TRY(abdm_engine_start_feeds(engine, now));
     }
-    if (engine->backlog || ticks || (engine->next_due != 0 && now >= engine->next_due)) {
+    if (ticks || abdm_engine_is_due(engine, now)) {
         ABDM_TRY(abdm_engine_claim_due(engine, now));
     }
     return ABDM_NO_ERR;
-}
-
-
-static bool
-is_due(const abdm_engine_t *engine, abdm_ms_t now)
-{
-    return (engine->backlog || (engine->next_due != 0 && now >= engine->next_due))
-           && abdm_engine_has_room(engine, false) && abdm_engine_has_room(engine, true);
 }
 
 
@@ -109,7 +102,7 @@ has_duty(const abdm_engine_t *engine, abdm_ms_t now)
 {
     abdm_ms_t tick = abdm_time_monotonic();
 
-    return tick >= engine->next_tick || tick >= engine->next_heartbeat || is_due(engine, now)
+    return tick >= engine->next_tick || tick >= engine->next_heartbeat || abdm_engine_is_due(engine, now)
            || (engine->keys_wanted && engine->keys_state == ABDM_KEYS_IDLE
                && tick >= engine->keys_check_at);
 }
@@ -121,8 +114,7 @@ rest(const abdm_engine_t *engine, abdm_ms_t now)
 {
     abdm_ms_t tick = abdm_time_monotonic(), left = engine->next_tick - tick;
 
-    if (engine->next_due != 0 && engine->next_due - now < left && abdm_engine_has_room(engine, false)
-        && abdm_engine_has_room(engine, true)) {
+    if (engine->next_due != 0 && engine->next_due - now < left) {
         left = engine->next_due - now;
     }
     if (engine->keys_wait_until != 0 && engine->keys_check_at - tick < left) {
@@ -189,8 +181,10 @@ answer(abdm_engine_t *engine, abdm_work_t *work)
     news->kind = work->kind == ABDM_WORK_ASK ? ABDM_NEWS_ASK : ABDM_NEWS_CALLBACK;
     news->tag = work->tag;
     news->err = work->err;
-    if (work->kind == ABDM_WORK_ASK && !abdm_failed(work->err)) {
-        news->text = abdm_buf_take(&work->report);
+    if (work->kind == ABDM_WORK_ASK) {
+        news->status = work->status;
+        news->flavour = work->call.route->flavour;
+        news->text = abdm_failed(work->err) ? NULL : abdm_buf_take(&work->report);
     }
     abdm_engine_tell(engine, news);
 }

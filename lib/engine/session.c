@@ -21,8 +21,7 @@ enum {
 typedef struct waiter_s waiter_t;
 struct waiter_s {
     abdm_call_t *call;
-    const char *request_id;
-    const char *hip_id;
+    abdm_call_ids_t ids;
     uint64_t *generation;
     waiter_t *next;
 };
@@ -91,16 +90,17 @@ abdm_session_free(abdm_session_t *session)
 
 /* The headers that every call carries (1.3); `token` NULL: the call for the session itself. */
 static abdm_err_t
-add_headers(const abdm_engine_config_t *config, abdm_call_t *call, const char *request_id,
-            const char *hip_id, const char *token)
+add_headers(const abdm_engine_config_t *config, abdm_call_t *call, const abdm_call_ids_t *ids,
+            const char *token)
 {
-    char own_id[ABDM_UUID_TEXT], now[ABDM_TIME_TEXT];
+    char own_id[ABDM_UUID_TEXT], at[ABDM_TIME_TEXT];
+    const char *request_id = ids->request_id;
 
     if (request_id == NULL) {
         ABDM_TRY(abdm_uuid4(own_id));
         request_id = own_id;
     }
-    abdm_time_format(abdm_time_now(), now);
+    abdm_time_format(ids->at != 0 ? ids->at : abdm_time_now(), at);
     if (token != NULL) {
         abdm_buf_t bearer = {0};
         abdm_err_t err;
@@ -114,10 +114,13 @@ add_headers(const abdm_engine_config_t *config, abdm_call_t *call, const char *r
     }
     call->once = true;
     ABDM_TRY(abdm_call_header(call, "REQUEST-ID", request_id));
-    ABDM_TRY(abdm_call_header(call, "TIMESTAMP", now));
+    ABDM_TRY(abdm_call_header(call, "TIMESTAMP", at));
     ABDM_TRY(abdm_call_header(call, "X-CM-ID", config->cm_id));
-    if (hip_id != NULL) {
-        ABDM_TRY(abdm_call_header(call, "X-HIP-ID", hip_id));
+    if (ids->hip_id != NULL) {
+        ABDM_TRY(abdm_call_header(call, "X-HIP-ID", ids->hip_id));
+    }
+    if (ids->link_token != NULL) {
+        ABDM_TRY(abdm_call_header(call, "X-LINK-TOKEN", ids->link_token));
     }
     ABDM_TRY(abdm_call_header(call, "Accept", "application/json"));
     if (call->body != NULL) {
@@ -133,7 +136,7 @@ static void
 send_call(abdm_session_t *session, const waiter_t *w, const char *token, abdm_err_t err)
 {
     if (!abdm_failed(err)) {
-        err = add_headers(session->config, w->call, w->request_id, w->hip_id, token);
+        err = add_headers(session->config, w->call, &w->ids, token);
     }
     if (abdm_failed(err)) {
         w->call->err = err;
@@ -213,6 +216,7 @@ fetch(abdm_session_t *session)
 {
     const abdm_engine_config_t *config = session->config;
     abdm_call_t *call = &session->call;
+    const abdm_call_ids_t none = {0};
     abdm_buf_t url = {0}, body = {0};
     abdm_err_t err;
 
@@ -230,7 +234,7 @@ fetch(abdm_session_t *session)
 
     err = call->url == NULL || call->body == NULL
               ? ABDM_ERR(MEMORY, "session")
-              : add_headers(config, call, NULL, NULL, NULL);
+              : add_headers(config, call, &none, NULL);
     if (abdm_failed(err)) {
         call->err = err;
         on_session(call);
@@ -241,10 +245,10 @@ fetch(abdm_session_t *session)
 
 
 void
-abdm_session_submit(abdm_session_t *session, abdm_call_t *call, const char *request_id,
-                    const char *hip_id, uint64_t *generation)
+abdm_session_submit(abdm_session_t *session, abdm_call_t *call, const abdm_call_ids_t *ids,
+                    uint64_t *generation)
 {
-    waiter_t now = {.call = call, .request_id = request_id, .hip_id = hip_id};
+    waiter_t now = {.call = call, .ids = *ids};
     waiter_t *waiter;
     char *token = NULL;
     abdm_err_t err = ABDM_NO_ERR;

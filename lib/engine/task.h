@@ -13,6 +13,17 @@
 #include "engine/engine.h"
 #include "engine/http.h"
 
+/* Jobs share the room of a process by what may hold them up, so that answers to the gateway never
+ * wait behind a slow server: */
+typedef enum {
+    ABDM_CLASS_QUICK, /* the gateway, and what is nothing but a moment */
+    ABDM_CLASS_HMIS,  /* questions to the HMIS, messages to the SMS provider */
+    ABDM_CLASS_BULK,  /* records listed, fetched and pushed */
+    ABDM_CLASSES
+} abdm_job_class_t;
+
+abdm_job_class_t abdm_job_class(abdm_job_kind_t kind); /* jobs.c */
+
 typedef struct abdm_task_s abdm_task_t;
 typedef struct abdm_exec_s abdm_exec_t;
 typedef struct abdm_session_s abdm_session_t;
@@ -24,6 +35,7 @@ struct abdm_task_s {
     abdm_transfer_context_t context;
     abdm_page_t page;
     char *patient_id; /* ABHA address of the consent */
+    json_t *vars;     /* HMIS, SMS: what is asked, or to be sent */
 
     abdm_call_t call;
     abdm_spool_t *spool;  /* DOCUMENT: owned until it is part of a document */
@@ -56,16 +68,40 @@ abdm_err_t abdm_exec_fetch_keys(abdm_exec_t *exec, abdm_keys_fn done, void *ctx)
 abdm_err_t abdm_key_fetch(const abdm_engine_config_t *config, abdm_http_t *http,
                           abdm_session_t *session, abdm_keys_fn done, void *ctx);
 
+/* --- question.c: questions to the HMIS other than for records, messages to the SMS provider --- */
+
+/* Makes the call of an HMIS or SMS job; *final: trying again is of no use. */
+abdm_err_t abdm_question_start(abdm_task_t *task, const abdm_engine_facility_t *facility,
+                               bool *final);
+/* Makes a result of the answer. */
+abdm_err_t abdm_question_finish(abdm_task_t *task, const abdm_engine_facility_t *facility,
+                                bool *final);
+
+/* An HMIS's answer that is not 200: absent is final, trouble may pass. */
+abdm_err_t abdm_hmis_status(const abdm_call_t *call, bool *final);
+
+/* The request becomes the call's; it is emptied. E_MEMORY. */
+abdm_err_t abdm_call_take_request(abdm_call_t *call, abdm_hmis_request_t *request);
+
 /* --- session.c: the gateway's access token --- */
 
 abdm_err_t abdm_session_new(const abdm_engine_config_t *config, abdm_http_t *http,
                             abdm_session_t **out);
 void abdm_session_free(abdm_session_t *session);
 
+/* What a call to the gateway is sent with, the texts borrowed until it is done.
+ * Without request_id a fresh one, without `at` (0) the moment of sending. */
+typedef struct {
+    const char *request_id;
+    const char *hip_id;
+    const char *link_token; /* NULL: none */
+    abdm_ms_t at;           /* TIMESTAMP */
+} abdm_call_ids_t;
+
 /* Adds the headers of a call to the gateway and submits it, after a session was had; `call->done`
  * always follows. *generation tells which session it used. */
-void abdm_session_submit(abdm_session_t *session, abdm_call_t *call, const char *request_id,
-                         const char *hip_id, uint64_t *generation);
+void abdm_session_submit(abdm_session_t *session, abdm_call_t *call, const abdm_call_ids_t *ids,
+                         uint64_t *generation);
 
 /* The gateway refused that session: the next call gets a new one. */
 void abdm_session_drop(abdm_session_t *session, uint64_t generation);

@@ -19,13 +19,18 @@ enum {
 };
 
 
+/* `work`: of a call of the API, which gets the flow's answer; else NULL. */
 static abdm_err_t
-run_flow(abdm_engine_t *engine, const abdm_event_t *ev)
+run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
 {
     const abdm_flow_t *flow = engine->config.find_flow(ev->name);
+    abdm_facility_t unknown = {.id = ev->hip_id, .name = ev->hip_id};
     abdm_flow_ctx_t ctx = {
         .view = abdm_store_view(engine->store),
         .push_allow = engine->config.push_allow,
+        .facility = &unknown, /* no longer configured: nothing can be asked there */
+        .key = engine->config.seal_key,
+        .matcher = engine->matcher,
     };
     abdm_effects_t effects = {0};
     abdm_err_t err;
@@ -33,12 +38,22 @@ run_flow(abdm_engine_t *engine, const abdm_event_t *ev)
     if (flow == NULL) {
         return ABDM_ERR(INTERNAL, "event without a flow");
     }
+    for (size_t i = 0; i < engine->config.n_facility; i++) {
+        if (strcmp(engine->config.facility[i].facts.id, ev->hip_id) == 0) {
+            ctx.facility = &engine->config.facility[i].facts;
+        }
+    }
     err = flow->run(&ctx, ev, &effects);
     if (!abdm_failed(err)) {
         err = abdm_store_apply(engine->store, &effects, ev->now);
     }
     if (!abdm_failed(err)) {
         err = abdm_engine_add_jobs(engine, &effects, ev->now);
+    }
+    if (!abdm_failed(err) && work != NULL) {
+        work->status = effects.reply_status;
+        work->report = effects.reply;
+        effects.reply = (abdm_buf_t){0};
     }
     abdm_effects_clear(&effects);
     atomic_fetch_add(&engine->events, 1);
@@ -94,7 +109,7 @@ run_callback(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
         .now = now,
     };
 
-    ABDM_TRY(run_flow(engine, &ev));
+    ABDM_TRY(run_flow(engine, &ev, NULL));
     return abdm_store_inbox_done(engine->store, cb->id);
 }
 
@@ -178,9 +193,9 @@ run_result(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
         abdm_engine_due_at(engine, due);
         return abdm_store_job_again(engine->store, job, due, job->attempts + 1);
     }
-    engine->replacing = abdm_job_is_bulk(job->kind);
-    err = run_flow(engine, &ev);
-    engine->replacing = false;
+    engine->replacing = (int) abdm_job_class(job->kind);
+    err = run_flow(engine, &ev, NULL);
+    engine->replacing = -1;
     ABDM_TRY(err);
     return abdm_store_job_done(engine->store, job->id);
 }
@@ -206,13 +221,39 @@ postpone(abdm_engine_t *engine, abdm_work_t *work, abdm_err_t why, abdm_ms_t now
 }
 
 
+static abdm_err_t
+run_call(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
+{
+    const abdm_api_call_t *call = &work->call;
+    abdm_event_t ev = {
+        .name = call->route->event,
+        .hip_id = call->hip_id,
+        .subject = call->subject,
+        .request_id = "",
+        .body = call->body,
+        .body_len = call->body_len,
+        .query = call->query,
+        .at = now,
+        .now = now,
+    };
+
+    return run_flow(engine, &ev, work);
+}
+
+
 abdm_err_t
 abdm_engine_report(abdm_engine_t *engine, abdm_work_t *work)
 {
-    if (work->text[0] == '\0') {
+    work->status = 200;
+    switch (work->call.route->report) {
+    case ABDM_REPORT_TRANSFERS:
         return abdm_store_report_transfers(engine->store, REPORT_TRANSFERS, &work->report);
+    case ABDM_REPORT_EXPLAIN:
+        return abdm_store_report_explain(engine->store, work->call.subject, &work->report);
+    case ABDM_REPORT_NONE:
+        break;
     }
-    return abdm_store_report_explain(engine->store, work->text, &work->report);
+    return ABDM_NO_ERR;
 }
 
 
@@ -222,7 +263,7 @@ abdm_engine_do(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
     size_t fresh = engine->n_fresh;
     abdm_err_t err;
 
-    if (work->kind == ABDM_WORK_ASK) {
+    if (work->kind == ABDM_WORK_ASK && work->call.route->report != ABDM_REPORT_NONE) {
         return ABDM_NO_ERR; /* answered before, without the write lock */
     }
     if (work->kind == ABDM_WORK_WANT_KEYS) {
@@ -242,6 +283,9 @@ abdm_engine_do(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
     case ABDM_WORK_RESULT:
         abdm_fault_point("before", work->task->job.event);
         err = run_result(engine, work, now);
+        break;
+    case ABDM_WORK_ASK:
+        err = run_call(engine, work, now);
         break;
     default:
         err = abdm_engine_keys_came(engine, work->text, now);

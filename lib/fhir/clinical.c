@@ -102,7 +102,7 @@ abdm_write_plan(abdm_build_t *b, const abdm_row_t *row, const json_t *value)
 {
     char small[2][ABDM_FHIR_TEXT];
     const char *description = abdm_text(value, small[0]);
-    const char *goal = abdm_row_text(b, (int) (row - b->node->kind->rows) + 1, small[1]);
+    const char *goal = abdm_form_text(b, (int) (row - b->node->kind->rows) + 1, small[1]);
     abdm_buf_t words = {0};
 
     if (description == NULL && goal == NULL)

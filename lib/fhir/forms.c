@@ -43,7 +43,7 @@ abdm_text(const json_t *value, char small[ABDM_FHIR_TEXT])
 
 
 const char *
-abdm_row_text(abdm_build_t *b, int place, char small[ABDM_FHIR_TEXT])
+abdm_form_text(abdm_build_t *b, int place, char small[ABDM_FHIR_TEXT])
 {
     return abdm_text(b->values[place], small);
 }

@@ -83,7 +83,7 @@ abdm_write_t abdm_write_name;
 /* --- shared --- */
 
 /* The value of the row at this place of the kind being written, as text; NULL when absent. */
-const char *abdm_row_text(abdm_build_t *b, int place, char small[ABDM_FHIR_TEXT]);
+const char *abdm_form_text(abdm_build_t *b, int place, char small[ABDM_FHIR_TEXT]);
 
 void abdm_put_reference(abdm_build_t *b, const char *key, const char *reference); /* {...} */
 void abdm_put_urn(abdm_build_t *b, const char *key, const char *urn); /* key NULL: in a list */

@@ -259,7 +259,7 @@ abdm_err_t
 abdm_write_batch(abdm_build_t *b, const abdm_row_t *row, const json_t *value)
 {
     char small[ABDM_FHIR_TEXT], expiry[ABDM_FHIR_DATE];
-    const char *lot = abdm_row_text(b, ABDM_PRODUCT_BATCH, small);
+    const char *lot = abdm_form_text(b, ABDM_PRODUCT_BATCH, small);
     const json_t *until = b->values[ABDM_PRODUCT_EXPIRY];
 
     (void) value;

@@ -18,8 +18,8 @@ abdm_err_t
 abdm_write_medicine(abdm_build_t *b, const abdm_row_t *row, const json_t *value)
 {
     char small[2][ABDM_FHIR_TEXT];
-    const char *strength = abdm_row_text(b, ABDM_RX_STRENGTH, small[0]);
-    const char *form = abdm_row_text(b, ABDM_RX_FORM, small[1]);
+    const char *strength = abdm_form_text(b, ABDM_RX_STRENGTH, small[0]);
+    const char *form = abdm_form_text(b, ABDM_RX_FORM, small[1]);
     abdm_buf_t words = {0};
     abdm_concept_t c;
 
@@ -110,7 +110,7 @@ abdm_write_dosage(abdm_build_t *b, const abdm_row_t *row, const json_t *value)
     abdm_put_object(b, NULL);
     abdm_jw_kv(&b->w, "text", text);
     put_concept_of(b, ABDM_RX_INSTRUCTIONS, "additionalInstruction", true);
-    timing = abdm_row_text(b, ABDM_RX_TIMING, small);
+    timing = abdm_form_text(b, ABDM_RX_TIMING, small);
     if (timing != NULL)
         put_timing(b, timing);
     put_concept_of(b, ABDM_RX_ROUTE, "route", false);
@@ -147,8 +147,8 @@ abdm_write_dispense(abdm_build_t *b, const abdm_row_t *row, const json_t *value)
 {
     char small[3][ABDM_FHIR_TEXT];
     const json_t *given = b->values[ABDM_RX_QUANTITY];
-    const char *duration = abdm_row_text(b, ABDM_RX_DURATION, small[0]);
-    const char *refills = abdm_row_text(b, ABDM_RX_REFILLS, small[1]);
+    const char *duration = abdm_form_text(b, ABDM_RX_DURATION, small[0]);
+    const char *refills = abdm_form_text(b, ABDM_RX_REFILLS, small[1]);
     const char *amount, *unit = NULL, *note[2] = {NULL, NULL};
     abdm_quantity_t days, count;
 
@@ -252,7 +252,7 @@ abdm_err_t
 abdm_write_next_dose(abdm_build_t *b, const abdm_row_t *row, const json_t *value)
 {
     char due[ABDM_FHIR_DATE], small[ABDM_FHIR_TEXT];
-    const char *dose = abdm_row_text(b, ABDM_DUE_DOSE, small);
+    const char *dose = abdm_form_text(b, ABDM_DUE_DOSE, small);
     abdm_concept_t c;
 
     abdm_read_concept(b, row, value, true, &c);

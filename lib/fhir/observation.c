@@ -46,7 +46,7 @@ read_value(abdm_build_t *b, value_t *v)
     const json_t *given = b->values[ABDM_OBS_QUANTITY];
     const char *number, *unit;
 
-    v->text = abdm_row_text(b, ABDM_OBS_RESULT, v->result_text);
+    v->text = abdm_form_text(b, ABDM_OBS_RESULT, v->result_text);
     v->has_quantity = v->too_long = false;
     if (json_is_object(given)) {
         number = abdm_text(json_object_get(given, "value"), v->value_text);
@@ -56,7 +56,7 @@ read_value(abdm_build_t *b, value_t *v)
         unit = NULL;
     }
     if (unit == NULL)
-        unit = abdm_row_text(b, ABDM_OBS_UNIT, v->unit_text);
+        unit = abdm_form_text(b, ABDM_OBS_UNIT, v->unit_text);
     if (number != NULL) {
         v->has_quantity = abdm_read_quantity(number, unit, &v->quantity);
         if (!v->has_quantity && v->text == NULL)
@@ -186,7 +186,7 @@ use_loinc(abdm_build_t *b, abdm_concept_t *name)
 {
     const char *loinc = json_string_value(b->values[ABDM_OBS_LOINC]);
     char small[ABDM_FHIR_TEXT];
-    const char *display = abdm_row_text(b, ABDM_ROW_DISPLAY, small);
+    const char *display = abdm_form_text(b, ABDM_ROW_DISPLAY, small);
 
     if (loinc != NULL && name->coding.system == NULL && !abdm_vital_implied(loinc) &&
         abdm_code_plausible(ABDM_LOINC, loinc))
@@ -256,7 +256,7 @@ put_bound(abdm_build_t *b, const char *key, const json_t *range, const char *mem
     if (unit == NULL && json_is_object(b->values[ABDM_OBS_QUANTITY]))
         unit = abdm_text(json_object_get(b->values[ABDM_OBS_QUANTITY], "unit"), unit_small);
     if (unit == NULL)
-        unit = abdm_row_text(b, ABDM_OBS_UNIT, unit_small);
+        unit = abdm_form_text(b, ABDM_OBS_UNIT, unit_small);
     number = abdm_text(given, small);
     if (number != NULL && abdm_read_quantity(number, unit, &q) && q.comparator.len == 0)
         abdm_put_quantity(b, key, &q);

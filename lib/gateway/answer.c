@@ -5,11 +5,10 @@
  */
 #include "gateway/answer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
+#include "gateway/wire.h"
 
 enum {
     TOKEN_MAX = 16384,
@@ -30,10 +29,23 @@ static const struct {
     {"2429", ABDM_CALL_AGAIN},    /* the same */
     {"1027", ABDM_CALL_REFUSED},  /* blocked for 24 hours */
     {"1092", ABDM_CALL_REFUSED},  /* asking again leads to that block */
+    {"1026", ABDM_CALL_REFUSED},  /* these are of the link token, not of our session... */
+    {"1038", ABDM_CALL_REFUSED},
+    {"1062", ABDM_CALL_REFUSED},
+    {"1063", ABDM_CALL_REFUSED},
+    {"1066", ABDM_CALL_REFUSED},
+    {"1035", ABDM_CALL_REFUSED},  /* ...and these of what was sent */
+    {"1052", ABDM_CALL_REFUSED},
+    {"1056", ABDM_CALL_REFUSED},
+    {"1090", ABDM_CALL_REFUSED},
 };
 
-/* "Already answered". With a 5xx the same numbers mean that a database is down. */
-static const char *const already_answered[] = {"1106", "1107", "1108", "1113"};
+/* "Already answered": a bridge asks for none of the first three itself, so in its calls they speak
+ * of its answers too. With a 5xx the same numbers mean that a database is down. */
+static const char *const already_answered[] = {"1103", "1104", "1105", "1106",
+                                               "1107", "1108", "1113"};
+
+#define DUPLICATE_LINK "Duplicate HIP link request"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -45,55 +57,17 @@ is_printable(char c)
 }
 
 
-/* Printable ASCII, cut to the space there is; what is not printable becomes a space. */
-static void
-copy_text(abdm_str_t s, char *out, size_t cap)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.len && n + 1 < cap; i++) {
-        char c = is_printable(s.p[i]) ? s.p[i] : ' ';
-        if (c != ' ' || n > 0)
-            out[n++] = c;
-    }
-    while (n > 0 && out[n - 1] == ' ')
-        n--;
-    out[n] = '\0';
-}
-
-
-/* "ABDM-1016: " → "1016"; numbers as their digits; other codes ("HIS-1070") as they are. */
 static void
 take_code(const json_t *code, abdm_call_answer_t *out)
 {
-    if (json_is_integer(code)) {
-        snprintf(out->code, sizeof out->code, "%lld", (long long) json_integer_value(code));
-        return;
-    }
-
-    abdm_str_t s = abdm_str(json_string_value(code));
-    while (s.len > 0 && s.p[0] == ' ') {
-        s.p++;
-        s.len--;
-    }
-    if (s.len >= 5 && abdm_str_ieq((abdm_str_t){s.p, 5}, ABDM_LIT("ABDM-"))) {
-        s.p += 5;
-        s.len -= 5;
-    }
-    while (s.len > 0 && (s.p[s.len - 1] == ':' || s.p[s.len - 1] == ' '))
-        s.len--;
-    copy_text(s, out->code, sizeof out->code);
+    abdm_wire_code(code, out->code, sizeof out->code);
 }
 
 
 static void
 take_message(const json_t *fault, abdm_call_answer_t *out)
 {
-    const char *text = abdm_json_string_at(fault, "message");
-
-    if (text == NULL)
-        text = abdm_json_string_at(fault, "description");
-    copy_text(abdm_str(text), out->text, sizeof out->text);
+    abdm_wire_message(fault, out->text, sizeof out->text);
 }
 
 
@@ -113,7 +87,7 @@ take_field_fault(const json_t *body, abdm_call_answer_t *out)
             break;
         }
     }
-    copy_text(abdm_buf_str(&text), out->text, sizeof out->text);
+    abdm_wire_text(abdm_buf_str(&text), out->text, sizeof out->text);
     abdm_buf_free(&text);
 }
 
@@ -133,7 +107,7 @@ take_fault(const json_t *body, abdm_call_answer_t *out)
         return true;
     }
     if (abdm_json_string_at(body, "error") != NULL) {
-        copy_text(abdm_str(abdm_json_string_at(body, "error")), out->text, sizeof out->text);
+        abdm_wire_text(abdm_str(abdm_json_string_at(body, "error")), out->text, sizeof out->text);
         return true;
     }
     if (abdm_json_at(body, "code") != NULL) {
@@ -147,6 +121,14 @@ take_fault(const json_t *body, abdm_call_answer_t *out)
     if (out->text[0] == '\0')
         take_field_fault(body, out);
     return false;
+}
+
+
+bool
+abdm_answer_is_duplicate_link(const abdm_call_answer_t *answer)
+{
+    return strcmp(answer->code, "1090") == 0 ||
+           (strcmp(answer->code, "9999") == 0 && strcasestr(answer->text, DUPLICATE_LINK) != NULL);
 }
 
 
@@ -179,12 +161,13 @@ abdm_answer_judge(int status, const char *body, size_t len, abdm_call_answer_t *
 
     *out = (abdm_call_answer_t){0};
     if (abdm_failed(abdm_json_parse(body, len, ABDM_JSON_DEPTH, &json)))
-        copy_text((abdm_str_t){body, len}, out->text, sizeof out->text);
+        abdm_wire_text((abdm_str_t){body, len}, out->text, sizeof out->text);
     else
         fault = take_fault(json, out);
     json_decref(json);
 
-    out->verdict = verdict_of(status, fault, out->code);
+    out->verdict = abdm_answer_is_duplicate_link(out) ? ABDM_CALL_REFUSED
+                                                      : verdict_of(status, fault, out->code);
     if (out->verdict == ABDM_CALL_DONE && !fault)
         out->text[0] = '\0';
 }

@@ -10,7 +10,7 @@
 #include "core/time.h"
 
 typedef enum {
-    ABDM_CALL_DONE,   /* any 2xx without an error in it, or "already answered" (1106-1108, 1113) */
+    ABDM_CALL_DONE,   /* any 2xx without an error in it, or "already answered" (1103-1108, 1113) */
     ABDM_CALL_AGAIN,  /* 5xx, 429, 408, 303001: later, with a fresh REQUEST-ID */
     ABDM_CALL_TOKEN,  /* 401 or 900901-900902: drop the session, once */
     ABDM_CALL_REFUSED /* any other 4xx: trying again would only make blocks */
@@ -23,6 +23,10 @@ typedef struct {
 } abdm_call_answer_t;
 
 void abdm_answer_judge(int status, const char *body, size_t len, abdm_call_answer_t *out);
+
+/* The gateway has this link request already (1090, or 9999 with those words): it is under way or
+ * done, so that asking again is of no use. Always refused. */
+bool abdm_answer_is_duplicate_link(const abdm_call_answer_t *answer);
 
 /* Session answer: access token (malloc'ed, caller wipes and frees) and life in ms. E_SESSION. */
 abdm_err_t abdm_answer_session(const char *body, size_t len, char **token, int64_t *life_ms);

@@ -9,62 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
+#include "gateway/wire.h"
 
 enum {
-    ID_MAX = 255,
     URL_MAX = 2048,
     KEY_MAX = 4096, /* the X.509 form with explicit parameters has about 420 */
     CONTEXTS_MAX = 5000,
 };
 
-/* The full path is for the error's text; `path` is read below `root`. */
-#define TAKE_ID(root, above, path, out)                                                            \
-    take_text(root, path, ID_MAX, above path ": text of 1 to 255 bytes expected", out)
+#define TAKE_ID ABDM_IN_TAKE_ID
 #define TAKE_TIME(root, above, path, out)                                                          \
-    take_time(root, path, above path ": a date-time expected", out)
+    abdm_in_take_time(root, path, above path ": a date-time expected", out)
 
 #define NOTICE  "notification."
 #define DETAIL  "notification.consentDetail."
 #define REQUEST "hiRequest."
 #define KEY     "hiRequest.keyMaterial."
-
-
-/* These texts reach log lines and headers of our own calls: no control characters. */
-static bool
-is_plain(const char *z, size_t max)
-{
-    size_t n = 0;
-
-    for (; z[n] != '\0'; n++) {
-        if (n == max || (unsigned char) z[n] < 0x20 || z[n] == 0x7f)
-            return false;
-    }
-    return n > 0;
-}
-
-
-static abdm_err_t
-take_text(const json_t *root, const char *path, size_t max, const char *fault, char **out)
-{
-    const char *z = abdm_json_string_at(root, path);
-
-    if (z == NULL || !is_plain(z, max))
-        return ABDM_ERR(FIELD, fault);
-    *out = abdm_str_dup(abdm_str(z));
-    return *out == NULL ? ABDM_ERR(MEMORY, "callback: copy of a field") : ABDM_NO_ERR;
-}
-
-
-static abdm_err_t
-take_time(const json_t *root, const char *path, const char *fault, abdm_ms_t *out)
-{
-    const char *z = abdm_json_string_at(root, path);
-
-    if (z == NULL || abdm_failed(abdm_time_parse(abdm_str(z), out)))
-        return ABDM_ERR(FIELD, fault);
-    return ABDM_NO_ERR;
-}
 
 
 /* Absent, null and "" mean that no requester is named. Any other thing that is not an id is
@@ -219,7 +179,7 @@ take_word(const json_t *root, const char *path, abdm_str_t want, const char *fau
 
     if (!abdm_str_ieq(abdm_str(z), want))
         return ABDM_ERR(FIELD, fault);
-    return take_text(root, path, ID_MAX, fault, out);
+    return abdm_in_take_text(root, path, ABDM_WIRE_ID, fault, out);
 }
 
 
@@ -232,9 +192,9 @@ take_key_material(const json_t *key, abdm_hi_request_t *out)
                        &out->crypto_alg));
     ABDM_TRY(take_word(key, "curve", ABDM_LIT("Curve25519"), KEY "curve: Curve25519 expected",
                        &out->curve));
-    ABDM_TRY(take_text(key, "dhPublicKey.keyValue", KEY_MAX,
-                       KEY "dhPublicKey.keyValue: text of 1 to 4096 bytes expected",
-                       &out->public_key));
+    ABDM_TRY(abdm_in_take_text(key, "dhPublicKey.keyValue", KEY_MAX,
+                               KEY "dhPublicKey.keyValue: text of 1 to 4096 bytes expected",
+                               &out->public_key));
     ABDM_TRY(TAKE_ID(key, KEY, "nonce", &out->nonce));
 
     /* Senders write odd things here: only what is a date counts. */
@@ -257,8 +217,9 @@ abdm_in_hi_request(const json_t *body, abdm_hi_request_t *out)
     ABDM_TRY(TAKE_ID(request, REQUEST, "consent.id", &out->consent_id));
     ABDM_TRY(TAKE_TIME(request, REQUEST, "dateRange.from", &out->from));
     ABDM_TRY(TAKE_TIME(request, REQUEST, "dateRange.to", &out->to));
-    ABDM_TRY(take_text(request, "dataPushUrl", URL_MAX,
-                       REQUEST "dataPushUrl: text of 1 to 2048 bytes expected", &out->push_url));
+    ABDM_TRY(abdm_in_take_text(request, "dataPushUrl", URL_MAX,
+                               REQUEST "dataPushUrl: text of 1 to 2048 bytes expected",
+                               &out->push_url));
 
     abdm_err_t err = take_key_material(abdm_json_at(request, "keyMaterial"), out);
     if (err.code == ABDM_E_FIELD)

@@ -7,11 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MD5_BYTES = 16, CHECKSUM_TEXT = 24 };
+#include "gateway/wire.h"
 
-/* What is our own trouble is told in these words only; operators read more in the log. */
-#define OWN_TROUBLE_CODE "ABDM-1024"
-#define OWN_TROUBLE_TEXT "the facility's system is temporarily unavailable"
+enum { MD5_BYTES = 16, CHECKSUM_TEXT = 24 };
 
 /* base64 of a digest that is complete only when this source is first read. */
 typedef struct {
@@ -37,16 +35,6 @@ abdm_out_session(abdm_buf_t *out, const char *client_id, abdm_str_t client_secre
 }
 
 
-static void
-write_echo(abdm_jw_t *w, const char *request_id)
-{
-    abdm_jw_key(w, "response");
-    abdm_jw_open(w, '{');
-    abdm_jw_kv(w, "requestId", request_id);
-    abdm_jw_close(w, '}');
-}
-
-
 void
 abdm_out_consent_on_notify(abdm_buf_t *out, const char *consent_id, const char *request_id)
 {
@@ -59,7 +47,7 @@ abdm_out_consent_on_notify(abdm_buf_t *out, const char *consent_id, const char *
     abdm_jw_kv(&w, "status", "OK");
     abdm_jw_kv(&w, "consentId", consent_id);
     abdm_jw_close(&w, '}');
-    write_echo(&w, request_id);
+    abdm_out_write_echo(&w, "response", request_id);
     abdm_jw_close(&w, '}');
 }
 
@@ -76,7 +64,7 @@ abdm_out_hi_on_request(abdm_buf_t *out, const char *transaction_id, const char *
     abdm_jw_kv(&w, "transactionId", transaction_id);
     abdm_jw_kv(&w, "sessionStatus", "ACKNOWLEDGED");
     abdm_jw_close(&w, '}');
-    write_echo(&w, request_id);
+    abdm_out_write_echo(&w, "response", request_id);
     abdm_jw_close(&w, '}');
 }
 
@@ -84,18 +72,12 @@ abdm_out_hi_on_request(abdm_buf_t *out, const char *transaction_id, const char *
 void
 abdm_out_error(abdm_buf_t *out, abdm_err_t err, const char *request_id)
 {
-    const abdm_error_info_t *info = abdm_error_info(err.code);
-    bool own = info->wire[0] == '\0' || strcmp(info->wire, OWN_TROUBLE_CODE) == 0;
     abdm_jw_t w;
 
     abdm_jw_begin(&w, out);
     abdm_jw_open(&w, '{');
-    abdm_jw_key(&w, "error");
-    abdm_jw_open(&w, '{');
-    abdm_jw_kv(&w, "code", own ? OWN_TROUBLE_CODE : info->wire);
-    abdm_jw_kv(&w, "message", own ? OWN_TROUBLE_TEXT : info->meaning);
-    abdm_jw_close(&w, '}');
-    write_echo(&w, request_id);
+    abdm_out_write_error(&w, err);
+    abdm_out_write_echo(&w, "response", request_id);
     abdm_jw_close(&w, '}');
 }
 

@@ -8,6 +8,7 @@ static const abdm_gateway_preset_t presets[] = {
         .cm_id = "sbx",
         .issuer = "https://dev.abdm.gov.in/auth/realms/central-registry",
         .caller = "gateway",
+        .phr = "https://phrsbx.abdm.gov.in",
     },
     {
         .name = "production",
@@ -17,6 +18,7 @@ static const abdm_gateway_preset_t presets[] = {
          * production tokens. A wrong guess refuses every callback and lets none in. */
         .issuer = "https://apis.abdm.gov.in/auth/realms/central-registry",
         .caller = "gateway",
+        .phr = "https://phr.abdm.gov.in", /* assumed likewise */
     },
 };
 

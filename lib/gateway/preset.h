@@ -16,6 +16,7 @@ typedef struct {
     const char *cm_id;  /* X-CM-ID, and what follows @ in an ABHA address */
     const char *issuer; /* accepted `iss` of callback tokens; ABDM_PATH_ISSUER_CERTS is below it */
     const char *caller; /* accepted `azp` of callback tokens */
+    const char *phr;    /* host of citizens, for QR codes at counters */
 } abdm_gateway_preset_t;
 
 /* The preset of this name; NULL when there is none. Static. */

@@ -8,7 +8,9 @@
 #include "core/buf.h"
 #include "core/err.h"
 
-#define ABDM_CALLBACK_ROOT "/api/v3/" /* of all V3 callbacks */
+/* The n-th of the paths below which callbacks live: "/api/v3/", "/v3/", "/v0.5/"; NULL beyond the
+ * end. */
+const char *abdm_route_root(size_t n);
 
 typedef enum {
     ABDM_FACILITY_HIP,    /* X-HIP-ID */
@@ -24,7 +26,8 @@ typedef struct {
 } abdm_route_t;
 
 /* `path` still carries `prefix` ("/abdm" or ""). Accepts an optional "/api", a trailing slash,
- * every alias. A path under /api/v3/, /v3/ or /v0.5/ that no row names gives the catch-all row
+ * every alias, and below /api/v3/ any path that ends as that of the patient's status, whose V3 form
+ * is not known. A path under /api/v3/, /v3/ or /v0.5/ that no row names gives the catch-all row
  * (path "*", event NULL). NULL: no callback can live there. Static. */
 const abdm_route_t *abdm_route_find(abdm_str_t prefix, abdm_str_t path);
 

@@ -177,13 +177,13 @@ set_path(const char *path, abdm_hmis_base_t *out)
     size_t len = strlen(path);
 
     if (len > 0 && path[0] != '/')
-        return ABDM_ERR(CONFIG, "hmis URL: its path must begin with /");
+        return ABDM_ERR(CONFIG, "URL: its path must begin with /");
     if (strpbrk(path, "?#") != NULL || !is_plain_path(path) || abdm_hmis_path_climbs(path))
-        return ABDM_ERR(CONFIG, "hmis URL: its path must be plain, without query or fragment");
+        return ABDM_ERR(CONFIG, "URL: its path must be plain, without query or fragment");
     while (len > 0 && path[len - 1] == '/')
         len--;
     out->path = abdm_str_dup((abdm_str_t){path, len});
-    return out->path == NULL ? ABDM_ERR(MEMORY, "hmis URL") : ABDM_NO_ERR;
+    return out->path == NULL ? ABDM_ERR(MEMORY, "URL") : ABDM_NO_ERR;
 }
 
 
@@ -193,11 +193,11 @@ parse_unix(const char *rest, abdm_hmis_base_t *out)
     size_t len = strcspn(rest, ":");
 
     if (rest[0] != '/' || len < 2)
-        return ABDM_ERR(CONFIG, "hmis URL: an absolute socket path must follow http://unix:");
+        return ABDM_ERR(CONFIG, "URL: an absolute socket path must follow http://unix:");
     out->socket = abdm_str_dup((abdm_str_t){rest, len});
     out->origin = abdm_str_dup(ABDM_LIT("http://localhost"));
     if (out->socket == NULL || out->origin == NULL)
-        return ABDM_ERR(MEMORY, "hmis URL");
+        return ABDM_ERR(MEMORY, "URL");
     return set_path(rest[len] == ':' ? rest + len + 1 : "", out);
 }
 
@@ -211,10 +211,10 @@ abdm_hmis_base_parse(const char *url, abdm_hmis_base_t *out)
     if (strncasecmp(url, unix_prefix, sizeof unix_prefix - 1) == 0)
         return parse_unix(url + sizeof unix_prefix - 1, out);
     if (!read_origin(url, &out->origin, &rest))
-        return ABDM_ERR(CONFIG, "hmis URL: http://host:port/base, https://host:port/base or "
+        return ABDM_ERR(CONFIG, "URL: http://host:port/base, https://host:port/base or "
                                 "http://unix:/path/to.sock:/base expected");
     if (out->origin == NULL)
-        return ABDM_ERR(MEMORY, "hmis URL");
+        return ABDM_ERR(MEMORY, "URL");
     return set_path(rest, out);
 }
 

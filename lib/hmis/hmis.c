@@ -12,10 +12,10 @@
 
 #include "core/hi_type.h"
 #include "core/json.h"
-#include "core/time.h"
 #include "hmis/adapter.h"
+#include "hmis/plain.h"
 
-enum { ANSWER_MAX = 4 * 1024 * 1024, RECORDS_MAX = 500 };
+enum { RECORDS_MAX = 500 };
 
 struct abdm_hmis_s {
     const abdm_hmis_adapter_t *adapter;
@@ -79,12 +79,39 @@ abdm_hmis_close(abdm_hmis_t *hmis)
 }
 
 
+/* An OTP may be in the URL, a key in the headers. */
+static void
+wipe_free(char *z)
+{
+    if (z != NULL)
+        abdm_wipe(z, strlen(z));
+    free(z);
+}
+
+
 void
 abdm_hmis_request_clear(abdm_hmis_request_t *request)
 {
-    free(request->url);
+    wipe_free(request->url);
     free(request->unix_socket);
+    if (request->body != NULL)
+        abdm_wipe(request->body, request->body_len);
+    free(request->body);
+    free(request->content_type);
+    for (char **header = request->header; header != NULL && *header != NULL; header++)
+        wipe_free(*header);
+    free(request->header);
     *request = (abdm_hmis_request_t){0};
+}
+
+
+static abdm_err_t
+record_vars(const abdm_hmis_query_t *query, json_t **out)
+{
+    *out = json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?}", "hipId", query->hip_id, "patientRef",
+                     query->patient_ref, "careContextRef", query->care_context_ref, "from",
+                     query->from, "to", query->to);
+    return *out == NULL ? ABDM_ERR(FIELD, "hmis query: not UTF-8, or no memory") : ABDM_NO_ERR;
 }
 
 
@@ -92,7 +119,13 @@ abdm_err_t
 abdm_hmis_records_request(const abdm_hmis_t *hmis, const abdm_hmis_query_t *query,
                           abdm_hmis_request_t *out)
 {
-    return hmis->adapter->records_request(hmis->state, query, out);
+    json_t *vars;
+
+    *out = (abdm_hmis_request_t){0};
+    ABDM_TRY(record_vars(query, &vars));
+    abdm_err_t err = hmis->adapter->ask(hmis->state, ABDM_HMIS_RECORDS, 0, vars, out);
+    json_decref(vars);
+    return err;
 }
 
 
@@ -100,6 +133,69 @@ abdm_err_t
 abdm_hmis_file_request(const abdm_hmis_t *hmis, const char *url, abdm_hmis_request_t *out)
 {
     return hmis->adapter->file_request(hmis->state, url, out);
+}
+
+
+int
+abdm_hmis_questions(const abdm_hmis_t *hmis, abdm_hmis_op_t op)
+{
+    return (unsigned) op < ABDM_HMIS_OPS ? hmis->adapter->questions(hmis->state, op) : 0;
+}
+
+
+static bool
+has_question(const abdm_hmis_t *hmis, abdm_hmis_op_t op, int index)
+{
+    return index >= 0 && index < abdm_hmis_questions(hmis, op);
+}
+
+
+bool
+abdm_hmis_can_ask(const abdm_hmis_t *hmis, abdm_hmis_op_t op, int index, const json_t *vars)
+{
+    return has_question(hmis, op, index) && hmis->adapter->can_ask(hmis->state, op, index, vars);
+}
+
+
+abdm_err_t
+abdm_hmis_ask(abdm_hmis_t *hmis, abdm_hmis_op_t op, int index, const json_t *vars,
+              abdm_hmis_request_t *out)
+{
+    *out = (abdm_hmis_request_t){0};
+    if (!has_question(hmis, op, index))
+        return ABDM_ERR(INTERNAL, "hmis question: the mapping has no such one");
+    return hmis->adapter->ask(hmis->state, op, index, vars, out);
+}
+
+
+static bool
+is_blank(const char *body, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (strchr(" \t\r\n", body[i]) == NULL || body[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
+
+abdm_err_t
+abdm_hmis_answer(abdm_hmis_t *hmis, abdm_hmis_op_t op, int index, const json_t *vars,
+                 const char *body, size_t len, json_t **out)
+{
+    json_t *mapped;
+
+    *out = NULL;
+    if (!has_question(hmis, op, index))
+        return ABDM_ERR(INTERNAL, "hmis question: the mapping has no such one");
+    if ((op == ABDM_HMIS_SAVE_PROFILE || op == ABDM_HMIS_TELL) && is_blank(body, len)) {
+        *out = json_object();
+        return *out == NULL ? ABDM_ERR(MEMORY, "hmis answer") : ABDM_NO_ERR;
+    }
+    ABDM_TRY(hmis->adapter->answer(hmis->state, op, index, vars, body, len, &mapped));
+    abdm_err_t err = abdm_hmis_plain(op, vars, mapped, out);
+    json_decref(mapped);
+    return err;
 }
 
 
@@ -168,31 +264,6 @@ check_content(json_t *record)
 }
 
 
-/* A time as the hospital's clock shows it gets its seconds and zone, so that all who read it mean
- * the same instant. */
-static abdm_err_t
-settle_time(json_t *record, const char *given)
-{
-    size_t len = strlen(given);
-    const char *zone = len > 10 && strpbrk(given + 10, "Zz+-") == NULL ? ABDM_TIME_ZONE : "";
-    bool minutes = len == sizeof "yyyy-mm-ddThh:mm" - 1;
-    abdm_buf_t text = {0};
-    abdm_ms_t ignored;
-
-    abdm_buf_addf(&text, "%s%s%s", given, minutes ? ":00" : "", zone);
-    if (text.failed)
-        return ABDM_ERR(MEMORY, "hmis answer: as mapped");
-    bool good = !abdm_failed(abdm_time_parse(abdm_buf_str(&text), &ignored));
-    json_t *settled = good ? json_stringn(text.p, text.len) : NULL;
-    abdm_buf_free(&text);
-    if (!good)
-        return ABDM_ERR(HMIS_ANSWER, "records.authoredOn: yyyy-mm-ddThh:mm:ss+05:30 expected");
-    if (json_object_set_new(record, "authoredOn", settled) != 0)
-        return ABDM_ERR(MEMORY, "hmis answer: as mapped");
-    return ABDM_NO_ERR;
-}
-
-
 static abdm_err_t
 check_authored_on(json_t *record)
 {
@@ -203,9 +274,15 @@ check_authored_on(json_t *record)
         value = abdm_json_at(record, names[i]);
     if (value == NULL)
         return ABDM_NO_ERR;
-    if (!json_is_string(value))
+
+    json_t *settled;
+    abdm_err_t err = abdm_hmis_settle_time(value, &settled);
+    if (err.code == ABDM_E_HMIS_ANSWER)
         return ABDM_ERR(HMIS_ANSWER, "records.authoredOn: yyyy-mm-ddThh:mm:ss+05:30 expected");
-    return settle_time(record, json_string_value(value));
+    ABDM_TRY(err);
+    if (json_object_set_new(record, "authoredOn", settled) != 0)
+        return ABDM_ERR(MEMORY, "hmis answer: as mapped");
+    return ABDM_NO_ERR;
 }
 
 
@@ -243,13 +320,17 @@ abdm_err_t
 abdm_hmis_records_map(abdm_hmis_t *hmis, const abdm_hmis_query_t *query, const char *body,
                       size_t len, json_t **records)
 {
+    json_t *vars;
+
     *records = NULL;
     if (query->care_context_ref == NULL)
         return ABDM_ERR(INTERNAL, "hmis query: no care context");
-    if (len > ANSWER_MAX)
-        return ABDM_ERR(HMIS_ANSWER, "answer: larger than 4 MB");
-    ABDM_TRY(hmis->adapter->records_map(hmis->state, query, body, len, records));
-    abdm_err_t err = check_records(*records, query);
+    ABDM_TRY(record_vars(query, &vars));
+    abdm_err_t err =
+        hmis->adapter->answer(hmis->state, ABDM_HMIS_RECORDS, 0, vars, body, len, records);
+    json_decref(vars);
+    if (!abdm_failed(err))
+        err = check_records(*records, query);
     if (abdm_failed(err)) {
         json_decref(*records);
         *records = NULL;

@@ -86,15 +86,17 @@ abdm_err_t abdm_hmis_file_request(const abdm_hmis_t *hmis, const char *url,
  *                there; what they find is put together by whoever asks.
  *     → list of patients, at most 100 (more: E_HMIS_ANSWER)
  *     patient: {reference, mr?, name?, gender?, yearOfBirth? (or birthDate), mobiles: [text...]
- *               (or mobile), abhaNumber?, abhaAddress?}; reference is required, 1..255 characters of
- *               those the wire allows (gateway protocol 3.0); gender becomes M F O U..., years a
- *               number, abhaNumber 14 digits, abhaAddress lower case
+ *               (or mobile), abhaNumber?, abhaAddress?}; reference is required, 1..255 characters
+ *               of those the wire allows (gateway protocol 3.0); gender becomes M F O U..., years a
+ *               number, abhaNumber 14 digits, abhaAddress lower case; a text that is no ABHA and a
+ *               year before 1800 are left out: clerks type "NA", databases have 0000-00-00
  * care_contexts  {hipId, patientRef}
  *     → list of contexts, at most 500
  *     context: {reference, display, hiTypes: [text...] (or hiType), date?, version?,
  *               patientReference?}; display is made conformant to the wire (its alphabet, 255
  *               characters); hiTypes in the gateway's spelling, at least one; patientReference, if
- *               there, is the one asked for
+ *               there, is the one asked for. One reference listed several times is one context
+ *               with the types of all
  * new_contexts   {hipId, since (the last `next`, "" at first), limit ("500")}
  *     → {contexts: [context with `patient`: patient...], next: text, more: bool}
  * save_profile   {hipId, counter, token, patientRef?, returning ("yes", "no", "unknown"),
@@ -102,7 +104,8 @@ abdm_err_t abdm_hmis_file_request(const abdm_hmis_t *hmis, const char *url,
  *     → {patientReference?}, also for an empty answer
  * send_otp       {hipId, patientRef, mobile?, purpose: "link"}   → {reference}
  * verify_otp     {hipId, patientRef, reference, otp}             → {verified: bool}
- * tell           {hipId, event, ...ids of what happened}         → {} whatever it answers
+ * tell           {hipId, event, ...ids of what happened}         → {} whatever it answers; a
+ *                mapping's program may fail on what was a refusal
  */
 
 /* How many questions the mapping has for it; 0: it cannot be asked. */

@@ -6,6 +6,7 @@
 #include "hmis/jq.h"
 
 #include <jq.h>
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 enum {
     PROGRAM_MAX = 262144,
+    ANSWER_MAX = 4 * 1024 * 1024,
     OUTPUT_MAX = 4 * 1024 * 1024, /* bytes of strings and names, plus VALUE_COST per value */
     VALUE_COST = 16, /* an empty object takes 13 times that: a program can multiply its input */
     EXACT_INT_BITS = 53,          /* integers up to this size are whole in jq's doubles */
@@ -170,23 +172,26 @@ abdm_hmis_jq_close(abdm_hmis_jq_t *jq)
 }
 
 
-static jv
-string_or_null(const char *z)
+/* The text is wiped: an OTP is among what is asked. */
+static abdm_err_t
+query_to_jv(const json_t *query, jv *out)
 {
-    return z == NULL ? jv_null() : jv_string(z);
-}
+    abdm_buf_t text = {0};
+    abdm_jw_t w;
 
-
-static jv
-query_object(const abdm_hmis_query_t *query)
-{
-    jv o = jv_object();
-
-    o = jv_object_set(o, jv_string("hipId"), string_or_null(query->hip_id));
-    o = jv_object_set(o, jv_string("patientRef"), string_or_null(query->patient_ref));
-    o = jv_object_set(o, jv_string("careContextRef"), string_or_null(query->care_context_ref));
-    o = jv_object_set(o, jv_string("from"), string_or_null(query->from));
-    return jv_object_set(o, jv_string("to"), string_or_null(query->to));
+    abdm_jw_begin(&w, &text);
+    abdm_jw_json(&w, query);
+    if (text.failed || text.len > INT_MAX) {
+        abdm_buf_wipe_free(&text);
+        return ABDM_ERR(MEMORY, "hmis query: as $query");
+    }
+    *out = jv_parse_sized(text.p, (int) text.len);
+    abdm_buf_wipe_free(&text);
+    if (!jv_is_valid(*out)) {
+        jv_free(*out);
+        return ABDM_ERR(INTERNAL, "hmis query: jq does not read it");
+    }
+    return ABDM_NO_ERR;
 }
 
 
@@ -234,9 +239,9 @@ object_to_json(jv object, int depth, size_t *budget, json_t **out)
         size_t len = (size_t) jv_string_length_bytes(jv_copy(key));
 
         if (strlen(z) != len)
-            err = ABDM_ERR(HMIS_ANSWER, "records as mapped: a NUL character in a name");
+            err = ABDM_ERR(HMIS_ANSWER, "answer as mapped: a NUL character in a name");
         else if (!spend(budget, len))
-            err = ABDM_ERR(HMIS_ANSWER, "records as mapped: larger than 4 MB");
+            err = ABDM_ERR(HMIS_ANSWER, "answer as mapped: larger than 4 MB");
         else
             err = to_json(jv_object_iter_value(object, it), depth, budget, &item);
         if (!abdm_failed(err) && json_object_set_new(*out, z, item) != 0)
@@ -245,7 +250,7 @@ object_to_json(jv object, int depth, size_t *budget, json_t **out)
     }
     /* Records are stored and read back by our own parser, with one member put in between. */
     if (!abdm_failed(err) && json_object_size(*out) >= ABDM_JSON_MEMBERS)
-        err = ABDM_ERR(HMIS_ANSWER, "records as mapped: an object has too many members");
+        err = ABDM_ERR(HMIS_ANSWER, "answer as mapped: an object has too many members");
     return err;
 }
 
@@ -257,9 +262,9 @@ string_to_json(jv string, size_t *budget, json_t **out)
     size_t len = (size_t) jv_string_length_bytes(jv_copy(string));
 
     if (strlen(z) != len)
-        return ABDM_ERR(HMIS_ANSWER, "records as mapped: a NUL character in a string");
+        return ABDM_ERR(HMIS_ANSWER, "answer as mapped: a NUL character in a string");
     if (!spend(budget, len))
-        return ABDM_ERR(HMIS_ANSWER, "records as mapped: larger than 4 MB");
+        return ABDM_ERR(HMIS_ANSWER, "answer as mapped: larger than 4 MB");
     *out = json_string(z);
     return ABDM_NO_ERR;
 }
@@ -283,7 +288,7 @@ to_json(jv value, int depth, size_t *budget, json_t **out)
     *out = NULL;
     if (depth == 0 || !spend(budget, VALUE_COST)) {
         jv_free(value);
-        return ABDM_ERR(HMIS_ANSWER, "records as mapped: too deep or too large");
+        return ABDM_ERR(HMIS_ANSWER, "answer as mapped: too deep or too large");
     }
     switch (jv_get_kind(value)) {
     case JV_KIND_NULL:
@@ -299,7 +304,7 @@ to_json(jv value, int depth, size_t *budget, json_t **out)
         if (isfinite(jv_number_value(value)))
             *out = number_to_json(jv_number_value(value));
         else
-            err = ABDM_ERR(HMIS_ANSWER, "records as mapped: a number that JSON cannot hold");
+            err = ABDM_ERR(HMIS_ANSWER, "answer as mapped: a number that JSON cannot hold");
         break;
     case JV_KIND_STRING:
         err = string_to_json(value, budget, out);
@@ -374,18 +379,25 @@ parse_answer(const char *body, size_t len, jv *out)
 
 
 abdm_err_t
-abdm_hmis_jq_run(abdm_hmis_jq_t *jq, const abdm_hmis_query_t *query, const char *body, size_t len,
+abdm_hmis_jq_run(abdm_hmis_jq_t *jq, const json_t *query, const char *body, size_t len,
                  json_t **out)
 {
     size_t budget = OUTPUT_MAX;
-    jv answer, value;
+    jv asked, answer, value;
 
     *out = NULL;
-    ABDM_TRY(parse_answer(body, len, &answer));
-    jv input = jv_array_append(jv_array_append(jv_array(), query_object(query)), answer);
+    if (len > ANSWER_MAX)
+        return ABDM_ERR(HMIS_ANSWER, "answer: larger than 4 MB");
+    ABDM_TRY(query_to_jv(query, &asked));
+    abdm_err_t err = parse_answer(body, len, &answer);
+    if (abdm_failed(err)) {
+        jv_free(asked);
+        return err;
+    }
+    jv input = jv_array_append(jv_array_append(jv_array(), asked), answer);
 
     pthread_mutex_lock(&jq->lock);
-    abdm_err_t err = one_output(jq->jq, input, &value);
+    err = one_output(jq->jq, input, &value);
     if (!abdm_failed(err))
         err = to_json(value, ABDM_JSON_DEPTH, &budget, out);
     jq_start(jq->jq, jv_null(), 0); /* lets go of the answer */

@@ -12,11 +12,12 @@ abdm_err_t abdm_hmis_jq_open(const char *file, char *problem, abdm_hmis_jq_t **o
 void abdm_hmis_jq_close(abdm_hmis_jq_t *jq); /* NULL is allowed */
 
 /*
- * Runs it on the JSON in body[0..len) with $query set; it must give exactly one value, which the
- * caller owns. Runs of one program wait for each other. E_HMIS_ANSWER with static text: jq's own
- * message may hold what stood in the answer, and goes nowhere.
+ * Runs it on the JSON in body[0..len), at most 4 MB, with $query set to `query`; it must give
+ * exactly one value, which the caller owns. Runs of one program wait for each other.
+ * E_HMIS_ANSWER with static text: jq's own message may hold what stood in the answer, and goes
+ * nowhere.
  */
-abdm_err_t abdm_hmis_jq_run(abdm_hmis_jq_t *jq, const abdm_hmis_query_t *query, const char *body,
-                            size_t len, json_t **out);
+abdm_err_t abdm_hmis_jq_run(abdm_hmis_jq_t *jq, const json_t *query, const char *body, size_t len,
+                            json_t **out);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * The facility's SMS provider, for OTPs: an HTTP call built from a template file, so that every
  * provider of India with its own parameters, headers and DLT ids can be used. conf/sms.json.sample
- * is its manual.
+ * is one, conf/hmis/README.md the manual.
  */
 #ifndef ABDM_HMIS_SMS_H
 #define ABDM_HMIS_SMS_H
@@ -10,9 +10,9 @@
 
 typedef struct abdm_sms_s abdm_sms_t;
 
-/* Loads `template_file` for the provider at `url` (http:// or https://, or http://unix:...). Secrets
- * it needs (API keys) are named in it as files, which only their owner may read. `problem` tells
- * file, member and fault on E_CONFIG. */
+/* Loads `template_file` for the provider at `url` (http:// or https://, or http://unix:...).
+ * Secrets it needs (API keys) are named in it as files, which only their owner may read. `problem`
+ * tells file, member and fault on E_CONFIG. */
 abdm_err_t abdm_sms_open(const char *url, const char *template_file, char problem[512],
                          abdm_sms_t **out);
 void abdm_sms_close(abdm_sms_t *sms); /* wipes; NULL is allowed */

@@ -203,6 +203,9 @@ abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out)
     store->key = key;
     abdm_view_init(&store->view);
     err = abdm_db_connect(url, &store->db);
+    if (!abdm_failed(err) && key != NULL) {
+        err = abdm_sealer_new(key, &store->sealer);
+    }
     if (!abdm_failed(err)) {
         err = abdm_schema_check(store->db);
     }
@@ -224,27 +227,52 @@ abdm_store_close(abdm_store_t *store)
     for (size_t i = 0; i < SQL_STATEMENTS; i++) {
         sqlite3_finalize(store->stmt[i]);
     }
+    for (size_t i = 0; i < ABDM_ROWS; i++) {
+        for (size_t j = 0; j < ABDM_ROW_SQLS; j++) {
+            sqlite3_finalize(store->row_stmt[i][j]);
+        }
+    }
     sqlite3_close(store->db);
+    abdm_sealer_free(store->sealer);
     free(store);
+}
+
+
+abdm_err_t
+abdm_db_prepare(abdm_store_t *store, const char *sql, sqlite3_stmt **stmt)
+{
+    int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+
+    return rc == SQLITE_OK ? ABDM_NO_ERR : abdm_db_err(rc);
 }
 
 
 sqlite3_stmt *
 abdm_db_use(abdm_store_t *store, abdm_sql_t sql, abdm_err_t *err)
 {
-    int rc;
-
     *err = ABDM_NO_ERR;
     if (store->stmt[sql] == NULL) {
-        rc = sqlite3_prepare_v3(store->db, texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
-                                &store->stmt[sql], NULL);
-        if (rc != SQLITE_OK) {
-            *err = abdm_db_err(rc);
+        *err = abdm_db_prepare(store, texts[sql], &store->stmt[sql]);
+        if (abdm_failed(*err)) {
             return NULL;
         }
     }
     sqlite3_clear_bindings(store->stmt[sql]);
     return store->stmt[sql];
+}
+
+
+sqlite3_stmt *
+abdm_db_keyed(abdm_store_t *store, abdm_sql_t sql, const char *hip_id, const char *id,
+              abdm_err_t *err)
+{
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, err);
+
+    if (stmt != NULL) {
+        abdm_db_text(stmt, 1, hip_id);
+        abdm_db_text(stmt, 2, id);
+    }
+    return stmt;
 }
 
 
@@ -300,6 +328,38 @@ abdm_db_end(sqlite3_stmt *stmt)
 }
 
 
+abdm_err_t
+abdm_db_run_id(abdm_store_t *store, abdm_sql_t sql, int64_t id, int64_t second)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, id);
+    if (sqlite3_bind_parameter_count(stmt) > 1) {
+        abdm_db_int(stmt, 2, second);
+    }
+    return abdm_db_run(stmt);
+}
+
+
+abdm_err_t
+abdm_db_run_id_text(abdm_store_t *store, abdm_sql_t sql, int64_t id, const char *text)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, id);
+    abdm_db_text(stmt, 2, text);
+    return abdm_db_run(stmt);
+}
+
+
 char *
 abdm_db_copy(sqlite3_stmt *stmt, int column, abdm_err_t *err)
 {
@@ -330,6 +390,7 @@ run(abdm_store_t *store, abdm_sql_t sql)
 abdm_err_t
 abdm_store_begin(abdm_store_t *store)
 {
+    store->last_job = 0;
     return run(store, SQL_BEGIN);
 }
 

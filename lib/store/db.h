@@ -14,15 +14,45 @@ typedef enum {
     SQL_STATEMENTS
 } abdm_sql_t;
 
+/* Work that was claimed so often is put aside. */
+enum { ABDM_CLAIMS_MAX = 5 };
+
+/* The statements of one kind of row (rows.c); of the last there is one per member. */
+enum { ABDM_ROW_COLS_MAX = 20 };
+typedef enum {
+    ABDM_ROW_SQL_GET,
+    ABDM_ROW_SQL_PUT,
+    ABDM_ROW_SQL_DELETE,
+    ABDM_ROW_SQL_SWEEP,
+    ABDM_ROW_SQL_FIND,
+    ABDM_ROW_SQLS = ABDM_ROW_SQL_FIND + ABDM_ROW_COLS_MAX
+} abdm_row_sql_t;
+
 struct abdm_store_s {
     abdm_view_t view; /* first: a view is its store */
     sqlite3 *db;
-    const abdm_seal_key_t *key;
+    const abdm_seal_key_t *key; /* borrowed; NULL: nothing sealed is read or written */
+    abdm_sealer_t *sealer;      /* of `key` */
+    int64_t last_job; /* id of the last job added in this transaction, 0: none yet */
     sqlite3_stmt *stmt[SQL_STATEMENTS];
+    sqlite3_stmt *row_stmt[ABDM_ROWS][ABDM_ROW_SQLS];
 };
+
+static inline abdm_store_t *
+abdm_store_of(const abdm_view_t *view)
+{
+    return (abdm_store_t *) view; /* its first member */
+}
+
+/* Prepares for the life of the connection. */
+abdm_err_t abdm_db_prepare(abdm_store_t *store, const char *sql, sqlite3_stmt **stmt);
 
 /* The statement, reset and without bindings; NULL with *err set when it cannot be prepared. */
 sqlite3_stmt *abdm_db_use(abdm_store_t *store, abdm_sql_t sql, abdm_err_t *err);
+
+/* The same with hip_id and id bound as its first two parameters. */
+sqlite3_stmt *abdm_db_keyed(abdm_store_t *store, abdm_sql_t sql, const char *hip_id, const char *id,
+                            abdm_err_t *err);
 
 void abdm_db_text(sqlite3_stmt *stmt, int i, const char *text); /* NULL binds NULL; borrowed */
 void abdm_db_int(sqlite3_stmt *stmt, int i, int64_t value);
@@ -33,6 +63,10 @@ abdm_err_t abdm_db_run(sqlite3_stmt *stmt);
 /* Steps: *row tells whether there is one. The caller resets when done (abdm_db_end). */
 abdm_err_t abdm_db_row(sqlite3_stmt *stmt, bool *row);
 void abdm_db_end(sqlite3_stmt *stmt);
+
+/* Runs a statement on row `id`; `second` and `text` are its second parameter if it has one. */
+abdm_err_t abdm_db_run_id(abdm_store_t *store, abdm_sql_t sql, int64_t id, int64_t second);
+abdm_err_t abdm_db_run_id_text(abdm_store_t *store, abdm_sql_t sql, int64_t id, const char *text);
 
 /* Copy of a text column; NULL for NULL. Sets *err to E_MEMORY when there is none left. */
 char *abdm_db_copy(sqlite3_stmt *stmt, int column, abdm_err_t *err);
@@ -45,7 +79,37 @@ abdm_err_t abdm_db_connect(const char *url, sqlite3 **db);
 abdm_err_t abdm_schema_migrate(sqlite3 *db);
 abdm_err_t abdm_schema_check(sqlite3 *db);
 
-/* state.c */
-void abdm_view_init(abdm_view_t *view);
+/*
+ * secret.c: sealed columns. `aad` says what a value is tied to; it may have failed for want of
+ * memory. E_SEAL also when the store was opened without its key.
+ */
+abdm_err_t abdm_db_seal(const abdm_store_t *store, const abdm_buf_t *aad, abdm_str_t plain,
+                        abdm_buf_t *sealed);
+/* Terminated and owned by the caller, who wipes it; NULL for NULL. `len` may be NULL. */
+abdm_err_t abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *stmt,
+                          int column, char **plain, size_t *len);
+abdm_err_t abdm_db_hash(const abdm_store_t *store, const char *what, const char *hip_id,
+                        const char *value, char out[65]);
+/* Appends a text and a NUL, so that no two lists of texts give the same bytes. */
+void abdm_db_tie(abdm_buf_t *aad, const char *text);
+void abdm_db_wipe(char *text); /* wipes and frees a terminated text; NULL is allowed */
+
+void abdm_view_init(abdm_view_t *view); /* state.c */
+
+/* consent.c */
+abdm_err_t abdm_consent_put(abdm_store_t *store, const abdm_consent_t *consent, abdm_ms_t now);
+void abdm_consent_view(abdm_view_t *view);
+/* Seals what version 2 wrote plain, at most `max` rows; *done: how many. */
+abdm_err_t abdm_consent_seal_old(abdm_store_t *store, int max, int *done);
+
+/* jobs.c */
+void abdm_jobs_view(abdm_view_t *view);
+
+/* rows.c */
+abdm_err_t abdm_rows_put(abdm_store_t *store, abdm_row_id_t id, const void *row);
+abdm_err_t abdm_rows_delete(abdm_store_t *store, abdm_row_id_t id, const void *row);
+/* Deletes at most `max` rows past their keep_until; *done: how many. */
+abdm_err_t abdm_rows_sweep(abdm_store_t *store, abdm_ms_t now, int max, int *done);
+void abdm_rows_view(abdm_view_t *view);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * The tables, as a list of migrations: step n brings version n to n + 1. A step once released is
- * never changed. Times are milliseconds in UTC.
+ * never changed. Times are milliseconds in UTC. Tables of core/row.def have the columns that
+ * store/rows.c derives from it.
  */
 #include "store/db.h"
 
@@ -82,6 +83,111 @@ static const char *const steps[] = {
 
     /* version 2: a record may become several documents, each a page of its own */
     "ALTER TABLE page ADD COLUMN part INTEGER NOT NULL DEFAULT 0;",
+
+    /* version 3: linking, sharing and opt-out; jobs and consents sealed */
+
+    /* sealed 0: the body as version 2 wrote it */
+    "ALTER TABLE job ADD COLUMN link_token BLOB;"
+    "ALTER TABLE job ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX job_due;"
+    "CREATE INDEX job_due ON job (due_at, kind) WHERE owner IS NULL;"
+    /* patient_id is sealed and patient_key its keyed hash; text without one is of version 2 */
+    "ALTER TABLE consent ADD COLUMN patient_key TEXT;"
+    "CREATE INDEX consent_patient ON consent (hip_id, patient_key, id)"
+    " WHERE patient_key IS NOT NULL;"
+    "CREATE INDEX consent_plain ON consent (hip_id, id) WHERE typeof(patient_id) = 'text';"
+
+    "CREATE TABLE patient ("
+    " hip_id TEXT NOT NULL, ref TEXT NOT NULL, abha_address BLOB, abha_address_key TEXT,"
+    " abha_number BLOB, abha_number_key TEXT, name BLOB, gender BLOB, mobile BLOB,"
+    " mobile_key TEXT, year_of_birth INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, ref));"
+    "CREATE UNIQUE INDEX patient_abha_address ON patient (hip_id, abha_address_key)"
+    " WHERE abha_address_key IS NOT NULL;"
+    "CREATE UNIQUE INDEX patient_abha_number ON patient (hip_id, abha_number_key)"
+    " WHERE abha_number_key IS NOT NULL;"
+    "CREATE INDEX patient_mobile ON patient (hip_id, mobile_key, ref)"
+    " WHERE mobile_key IS NOT NULL;"
+
+    "CREATE TABLE context ("
+    " hip_id TEXT NOT NULL, ref TEXT NOT NULL, patient_ref TEXT, display BLOB,"
+    " hi_types INTEGER NOT NULL, date INTEGER NOT NULL, version TEXT, state INTEGER NOT NULL,"
+    " batch TEXT, reason TEXT, notified_types INTEGER NOT NULL, notify INTEGER NOT NULL,"
+    " notify_tries INTEGER NOT NULL, notify_at INTEGER NOT NULL, sms INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, linked_at INTEGER NOT NULL, PRIMARY KEY (hip_id, ref));"
+    "CREATE INDEX context_patient ON context (hip_id, patient_ref, ref);"
+    "CREATE INDEX context_batch ON context (hip_id, batch, ref) WHERE batch IS NOT NULL;"
+
+    "CREATE TABLE link_token ("
+    " hip_id TEXT NOT NULL, abha_address_key TEXT NOT NULL, token BLOB,"
+    " expires_at INTEGER NOT NULL, asked_at INTEGER NOT NULL, due_at INTEGER NOT NULL,"
+    " answered TEXT, day INTEGER NOT NULL, asked INTEGER NOT NULL,"
+    " blocked_until INTEGER NOT NULL, keep_until INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, abha_address_key));"
+    "CREATE INDEX link_token_keep ON link_token (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE discovery ("
+    " hip_id TEXT NOT NULL, id TEXT NOT NULL, request_id TEXT, asked BLOB, candidates BLOB,"
+    " waiting INTEGER NOT NULL, asked_at INTEGER NOT NULL, state INTEGER NOT NULL,"
+    " abha_address BLOB, abha_address_key TEXT, abha_number BLOB, mobile BLOB,"
+    " patient_ref TEXT, patient BLOB, offered BLOB, keep_until INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, id));"
+    "CREATE INDEX discovery_abha_address ON discovery (hip_id, abha_address_key, id)"
+    " WHERE abha_address_key IS NOT NULL;"
+    "CREATE INDEX discovery_keep ON discovery (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE link_session ("
+    " hip_id TEXT NOT NULL, id TEXT NOT NULL, discovery_id TEXT, request_id TEXT,"
+    " contexts TEXT, otp_hash TEXT, hmis_otp BLOB, confirm BLOB, state INTEGER NOT NULL,"
+    " sent_at INTEGER NOT NULL, sends INTEGER NOT NULL, tries INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, id));"
+    "CREATE INDEX link_session_discovery ON link_session (hip_id, discovery_id, id);"
+    "CREATE INDEX link_session_keep ON link_session (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE auth ("
+    " hip_id TEXT NOT NULL, id TEXT NOT NULL, patient_ref TEXT, mode TEXT, transaction_id TEXT,"
+    " state INTEGER NOT NULL, hint TEXT, reason TEXT, created_at INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, id));"
+    "CREATE INDEX auth_patient ON auth (hip_id, patient_ref, id);"
+    "CREATE INDEX auth_transaction ON auth (hip_id, transaction_id, id)"
+    " WHERE transaction_id IS NOT NULL;"
+    "CREATE INDEX auth_keep ON auth (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE share ("
+    " hip_id TEXT NOT NULL, id TEXT NOT NULL, counter TEXT, number INTEGER NOT NULL,"
+    " abha_address BLOB, abha_address_key TEXT, profile BLOB, candidates BLOB,"
+    " waiting INTEGER NOT NULL, state INTEGER NOT NULL, \"returning\" INTEGER NOT NULL,"
+    " patient_ref TEXT, saved INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, id));"
+    "CREATE INDEX share_counter ON share (hip_id, counter, id);"
+    "CREATE INDEX share_abha_address ON share (hip_id, abha_address_key, id)"
+    " WHERE abha_address_key IS NOT NULL;"
+    "CREATE INDEX share_keep ON share (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE counter ("
+    " hip_id TEXT NOT NULL, name TEXT NOT NULL, day INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, name)) WITHOUT ROWID;"
+
+    "CREATE TABLE feed ("
+    " hip_id TEXT NOT NULL, cursor TEXT, read_at INTEGER NOT NULL, asked_at INTEGER NOT NULL,"
+    " due_at INTEGER NOT NULL, failing INTEGER NOT NULL, PRIMARY KEY (hip_id)) WITHOUT ROWID;"
+
+    "CREATE TABLE budget ("
+    " hip_id TEXT NOT NULL, name TEXT NOT NULL, value_key TEXT NOT NULL,"
+    " since INTEGER NOT NULL, count INTEGER NOT NULL, keep_until INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, name, value_key)) WITHOUT ROWID;"
+    "CREATE INDEX budget_keep ON budget (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE opt_out ("
+    " hip_id TEXT NOT NULL, abha_address_key TEXT NOT NULL, status TEXT, at INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, abha_address_key)) WITHOUT ROWID;"
+
+    "CREATE TABLE request ("
+    " hip_id TEXT NOT NULL, id TEXT NOT NULL, what TEXT, patient_ref TEXT, contexts TEXT,"
+    " state INTEGER NOT NULL, reason TEXT, created_at INTEGER NOT NULL,"
+    " keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, id));"
+    "CREATE INDEX request_patient ON request (hip_id, patient_ref, id);"
+    "CREATE INDEX request_keep ON request (keep_until) WHERE keep_until > 0;",
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };

@@ -1,17 +1,10 @@
-/* Consents, transfers and pages: how effects are written and how flows read. */
+/* Transfers and their pages: how effects are written and how flows read. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
 #include "store/db.h"
-
-
-static abdm_store_t *
-store_of(const abdm_view_t *view)
-{
-    return (abdm_store_t *) view; /* its first member */
-}
 
 
 static const char *
@@ -30,146 +23,13 @@ code_column(sqlite3_stmt *stmt, int column)
 }
 
 
-/* A statement with hip_id and id bound as its first two parameters. */
-static sqlite3_stmt *
-keyed(abdm_store_t *store, abdm_sql_t sql, const char *hip_id, const char *id, abdm_err_t *err)
-{
-    sqlite3_stmt *stmt = abdm_db_use(store, sql, err);
-
-    if (stmt != NULL) {
-        abdm_db_text(stmt, 1, hip_id);
-        abdm_db_text(stmt, 2, id);
-    }
-    return stmt;
-}
-
-
-/* --- consent --- */
-
-static abdm_err_t
-put_consent(abdm_store_t *store, const abdm_consent_t *consent, abdm_ms_t now)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_CONSENT_PUT, consent->hip_id, consent->id, &err);
-
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_int(stmt, 3, (int) consent->status);
-    abdm_db_text(stmt, 4, consent->hiu_id);
-    abdm_db_text(stmt, 5, consent->patient_id);
-    abdm_db_text(stmt, 6, consent->purpose);
-    abdm_db_int(stmt, 7, consent->from);
-    abdm_db_int(stmt, 8, consent->to);
-    abdm_db_int(stmt, 9, consent->erase_at);
-    abdm_db_int(stmt, 10, consent->hi_types);
-    abdm_db_int(stmt, 11, now);
-    ABDM_TRY(abdm_db_run(stmt));
-
-    stmt = keyed(store, SQL_CONSENT_CONTEXTS_CLEAR, consent->hip_id, consent->id, &err);
-    if (stmt == NULL) {
-        return err;
-    }
-    ABDM_TRY(abdm_db_run(stmt));
-
-    for (size_t i = 0; i < consent->n_contexts; i++) {
-        stmt = keyed(store, SQL_CONSENT_CONTEXT_ADD, consent->hip_id, consent->id, &err);
-        if (stmt == NULL) {
-            return err;
-        }
-        abdm_db_int(stmt, 3, (int64_t) i);
-        abdm_db_text(stmt, 4, consent->contexts[i].patient_ref);
-        abdm_db_text(stmt, 5, consent->contexts[i].care_context_ref);
-        ABDM_TRY(abdm_db_run(stmt));
-    }
-    return ABDM_NO_ERR;
-}
-
-
-static abdm_err_t
-get_contexts(abdm_store_t *store, abdm_consent_t *consent)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_CONSENT_CONTEXTS, consent->hip_id, consent->id, &err);
-    size_t cap = 0;
-    bool row = stmt != NULL;
-
-    while (row && !abdm_failed(err)) {
-        err = abdm_db_row(stmt, &row);
-        if (!row || abdm_failed(err)) {
-            break;
-        }
-        if (consent->n_contexts == cap) {
-            abdm_care_context_t *more;
-
-            cap = cap == 0 ? 8 : cap * 2;
-            more = realloc(consent->contexts, cap * sizeof(*more));
-            if (more == NULL) {
-                err = ABDM_ERR(MEMORY, "care contexts");
-                break;
-            }
-            consent->contexts = more;
-        }
-        consent->contexts[consent->n_contexts].patient_ref = abdm_db_copy(stmt, 0, &err);
-        consent->contexts[consent->n_contexts].care_context_ref = abdm_db_copy(stmt, 1, &err);
-        consent->n_contexts++;
-    }
-    if (stmt != NULL) {
-        abdm_db_end(stmt);
-    }
-    return err;
-}
-
-
-static abdm_err_t
-view_consent(const abdm_view_t *view, const char *hip_id, const char *id, abdm_consent_t *out)
-{
-    abdm_store_t *store = store_of(view);
-    abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_CONSENT_GET, hip_id, id, &err);
-    bool row;
-
-    memset(out, 0, sizeof(*out));
-    if (stmt == NULL) {
-        return err;
-    }
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    if (!row) {
-        abdm_db_end(stmt);
-        return ABDM_ERR(NOT_FOUND, "consent");
-    }
-    out->id = strdup(id);
-    out->hip_id = strdup(hip_id);
-    out->status = (abdm_consent_status_t) sqlite3_column_int(stmt, 0);
-    out->hiu_id = abdm_db_copy(stmt, 1, &err);
-    out->patient_id = abdm_db_copy(stmt, 2, &err);
-    out->purpose = abdm_db_copy(stmt, 3, &err);
-    out->from = sqlite3_column_int64(stmt, 4);
-    out->to = sqlite3_column_int64(stmt, 5);
-    out->erase_at = sqlite3_column_int64(stmt, 6);
-    out->hi_types = (abdm_hi_types_t) sqlite3_column_int64(stmt, 7);
-    abdm_db_end(stmt);
-
-    if (out->id == NULL || out->hip_id == NULL) {
-        err = ABDM_ERR(MEMORY, "consent");
-    }
-    if (!abdm_failed(err)) {
-        err = get_contexts(store, out);
-    }
-    if (abdm_failed(err)) {
-        abdm_consent_clear(out);
-    }
-    return err;
-}
-
-
 /* --- transfer --- */
 
 static abdm_err_t
 put_transfer(abdm_store_t *store, const abdm_transfer_t *t)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_TRANSFER_PUT, t->hip_id, t->id, &err);
+    sqlite3_stmt *stmt = abdm_db_keyed(store, SQL_TRANSFER_PUT, t->hip_id, t->id, &err);
 
     if (stmt == NULL) {
         return err;
@@ -197,7 +57,7 @@ static abdm_err_t
 view_transfer(const abdm_view_t *view, const char *hip_id, const char *id, abdm_transfer_t *out)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store_of(view), SQL_TRANSFER_GET, hip_id, id, &err);
+    sqlite3_stmt *stmt = abdm_db_keyed(abdm_store_of(view), SQL_TRANSFER_GET, hip_id, id, &err);
     bool row;
 
     memset(out, 0, sizeof(*out));
@@ -243,7 +103,8 @@ put_context(abdm_store_t *store, const abdm_effect_t *effect)
 {
     const abdm_transfer_context_t *context = &effect->u.context;
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_CONTEXT_PUT, effect->hip_id, effect->subject, &err);
+    sqlite3_stmt *stmt =
+        abdm_db_keyed(store, SQL_CONTEXT_PUT, effect->hip_id, effect->subject, &err);
 
     if (stmt == NULL) {
         return err;
@@ -263,7 +124,7 @@ view_context(const abdm_view_t *view, const abdm_transfer_t *transfer, int index
 {
     abdm_err_t err;
     sqlite3_stmt *stmt =
-        keyed(store_of(view), SQL_CONTEXT_GET, transfer->hip_id, transfer->id, &err);
+        abdm_db_keyed(abdm_store_of(view), SQL_CONTEXT_GET, transfer->hip_id, transfer->id, &err);
     bool row;
 
     memset(out, 0, sizeof(*out));
@@ -308,15 +169,9 @@ seal_record(abdm_store_t *store, const abdm_effect_t *effect, abdm_buf_t *sealed
 
     text = json_dumps(effect->u.page.record, JSON_COMPACT);
     page_identity(&aad, effect->hip_id, effect->subject, effect->u.page.number);
-    if (text == NULL || aad.failed) {
-        err = ABDM_ERR(MEMORY, "record");
-    } else {
-        err = abdm_seal(store->key, abdm_buf_str(&aad), abdm_str(text), sealed);
-    }
-    if (text != NULL) {
-        abdm_wipe(text, strlen(text));
-        free(text);
-    }
+    err = text == NULL ? ABDM_ERR(MEMORY, "record")
+                       : abdm_db_seal(store, &aad, abdm_str(text), sealed);
+    abdm_db_wipe(text);
     abdm_buf_free(&aad);
     return err;
 }
@@ -333,7 +188,7 @@ put_page(abdm_store_t *store, const abdm_effect_t *effect)
     if (page->record != NULL) {
         ABDM_TRY(seal_record(store, effect, &sealed));
     }
-    stmt = keyed(store, SQL_PAGE_PUT, effect->hip_id, effect->subject, &err);
+    stmt = abdm_db_keyed(store, SQL_PAGE_PUT, effect->hip_id, effect->subject, &err);
     if (stmt != NULL) {
         abdm_db_int(stmt, 3, page->number);
         abdm_db_int(stmt, 4, page->context);
@@ -358,22 +213,18 @@ static abdm_err_t
 open_record(abdm_store_t *store, const abdm_transfer_t *transfer, int number, sqlite3_stmt *stmt,
             int column, json_t **record)
 {
-    abdm_str_t sealed = {sqlite3_column_blob(stmt, column),
-                         (size_t) sqlite3_column_bytes(stmt, column)};
-    abdm_buf_t aad = {0}, text = {0};
+    abdm_buf_t aad = {0};
+    size_t len = 0;
+    char *text = NULL;
     abdm_err_t err;
 
     *record = NULL;
-    if (sealed.p == NULL) {
-        return ABDM_NO_ERR;
-    }
     page_identity(&aad, transfer->hip_id, transfer->id, number);
-    err = aad.failed ? ABDM_ERR(MEMORY, "record")
-                     : abdm_unseal(store->key, abdm_buf_str(&aad), sealed, &text);
-    if (!abdm_failed(err)) {
-        err = abdm_json_parse(text.p, text.len, ABDM_JSON_DEPTH_FHIR, record);
+    err = abdm_db_unseal(store, &aad, stmt, column, &text, &len);
+    if (!abdm_failed(err) && text != NULL) {
+        err = abdm_json_parse(text, len, ABDM_JSON_DEPTH_FHIR, record);
     }
-    abdm_buf_wipe_free(&text);
+    abdm_db_wipe(text);
     abdm_buf_free(&aad);
     return err;
 }
@@ -382,9 +233,9 @@ open_record(abdm_store_t *store, const abdm_transfer_t *transfer, int number, sq
 static abdm_err_t
 view_page(const abdm_view_t *view, const abdm_transfer_t *transfer, int number, abdm_page_t *out)
 {
-    abdm_store_t *store = store_of(view);
+    abdm_store_t *store = abdm_store_of(view);
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_PAGE_GET, transfer->hip_id, transfer->id, &err);
+    sqlite3_stmt *stmt = abdm_db_keyed(store, SQL_PAGE_GET, transfer->hip_id, transfer->id, &err);
     bool row;
 
     memset(out, 0, sizeof(*out));
@@ -419,7 +270,7 @@ fail_pending(abdm_store_t *store, const abdm_effect_t *effect)
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         abdm_err_t err;
-        sqlite3_stmt *stmt = keyed(store, steps[i], effect->hip_id, effect->subject, &err);
+        sqlite3_stmt *stmt = abdm_db_keyed(store, steps[i], effect->hip_id, effect->subject, &err);
 
         if (stmt == NULL) {
             return err;
@@ -435,7 +286,8 @@ static abdm_err_t
 cancel(abdm_store_t *store, const abdm_effect_t *effect)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store, SQL_JOB_CANCEL, effect->hip_id, effect->subject, &err);
+    sqlite3_stmt *stmt =
+        abdm_db_keyed(store, SQL_JOB_CANCEL, effect->hip_id, effect->subject, &err);
 
     return stmt == NULL ? err : abdm_db_run(stmt);
 }
@@ -446,7 +298,8 @@ view_progress(const abdm_view_t *view, const abdm_transfer_t *transfer, int *con
               int *pages)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store_of(view), SQL_PROGRESS, transfer->hip_id, transfer->id, &err);
+    sqlite3_stmt *stmt =
+        abdm_db_keyed(abdm_store_of(view), SQL_PROGRESS, transfer->hip_id, transfer->id, &err);
     bool row;
 
     if (stmt == NULL) {
@@ -465,7 +318,8 @@ view_tally(const abdm_view_t *view, const abdm_transfer_t *transfer, int context
            int *failed, int *pending, abdm_code_t *reason)
 {
     abdm_err_t err;
-    sqlite3_stmt *stmt = keyed(store_of(view), SQL_TALLY, transfer->hip_id, transfer->id, &err);
+    sqlite3_stmt *stmt =
+        abdm_db_keyed(abdm_store_of(view), SQL_TALLY, transfer->hip_id, transfer->id, &err);
     bool row = true;
 
     *done = *failed = *pending = 0;
@@ -500,7 +354,9 @@ view_tally(const abdm_view_t *view, const abdm_transfer_t *transfer, int context
 void
 abdm_view_init(abdm_view_t *view)
 {
-    view->consent = view_consent;
+    abdm_consent_view(view);
+    abdm_jobs_view(view);
+    abdm_rows_view(view);
     view->transfer = view_transfer;
     view->context = view_context;
     view->page = view_page;
@@ -542,7 +398,7 @@ apply_one(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
 {
     switch (effect->kind) {
     case ABDM_EFFECT_CONSENT:
-        return put_consent(store, &effect->u.consent, now);
+        return abdm_consent_put(store, &effect->u.consent, now);
     case ABDM_EFFECT_TRANSFER:
         return put_transfer(store, &effect->u.transfer);
     case ABDM_EFFECT_CONTEXT:
@@ -555,6 +411,10 @@ apply_one(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
         return cancel(store, effect);
     case ABDM_EFFECT_AUDIT:
         return add_audit(store, effect, now);
+    case ABDM_EFFECT_PUT:
+        return abdm_rows_put(store, effect->u.row.id, effect->u.row.row);
+    case ABDM_EFFECT_DELETE:
+        return abdm_rows_delete(store, effect->u.row.id, effect->u.row.row);
     case ABDM_EFFECT_JOB:
         break;
     }

@@ -1,7 +1,8 @@
 /*
  * Everything the bridge remembers. Typed operations on one database connection, which belongs to
  * one thread; what must happen together happens between abdm_store_begin and _commit.
- * Dedupe keys are unique indexes. Patient data in pages is sealed under the key file.
+ * Dedupe keys are unique indexes. What is told of patients is sealed under the key file; values
+ * by which a patient is found have a keyed hash beside them.
  */
 #ifndef ABDM_STORE_STORE_H
 #define ABDM_STORE_STORE_H
@@ -20,7 +21,7 @@ abdm_err_t abdm_store_check_url(const char *url, char problem[512]);
  * are. To be done before any process works with it. E_STORE, E_STORE_VERSION. */
 abdm_err_t abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512]);
 
-/* `key` is borrowed; NULL when nothing sealed will be read or written. */
+/* `key` is borrowed. NULL for reports, which read nothing sealed: what is sealed is E_SEAL then. */
 abdm_err_t abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out);
 void abdm_store_close(abdm_store_t *store); /* NULL is allowed */
 
@@ -76,28 +77,37 @@ abdm_err_t abdm_store_inbox_give_back(abdm_store_t *store, int64_t id, abdm_ms_t
 abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
                                   abdm_callback_t *out, size_t *n, size_t *poisoned);
 
-/* --- jobs (work.c) --- */
+/* --- jobs (jobs.c) --- */
 
-/* Writes the job down; `owner` NULL leaves it to whoever claims it when due. */
+/* Writes the job down; `owner` NULL leaves it to whoever claims it when due. Between _begin and
+ * _commit when others may write too. */
 abdm_err_t abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner);
-/* Due jobs, oldest first; without `bulk` only those that move no records. A job that was claimed
- * too often is marked as poisoned. */
-abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, bool bulk,
-                                size_t max, abdm_job_t *out, size_t *n);
+/* Due jobs, oldest first, of those `kinds` that there is room for: bit 1u << ABDM_JOB_... each. A
+ * job that was claimed too often is marked as poisoned. */
+abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now,
+                                unsigned kinds, size_t max, abdm_job_t *out, size_t *n);
 abdm_err_t abdm_store_job_done(abdm_store_t *store, int64_t id);
 abdm_err_t abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at,
                                 int attempts);
-abdm_err_t abdm_store_job_next_due(abdm_store_t *store, abdm_ms_t *due); /* 0: none */
+/* When the next of those kinds is due; 0: none. */
+abdm_err_t abdm_store_job_next_due(abdm_store_t *store, unsigned kinds, abdm_ms_t *due);
+
+/* Has the facility a job, claimed or not, that raises `event`? Looks at all jobs: for starts, not
+ * for each event. */
+abdm_err_t abdm_store_job_unique(abdm_store_t *store, const char *hip_id, const char *event,
+                                 bool *exists);
 
 /* Remembers an id sent, so that a late answer to any attempt still finds its job. */
 abdm_err_t abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now);
 
-/* Deletes what needs no keeping: answered callbacks and ids after their time. */
+/* Deletes what needs no keeping, a bounded number at a time: answered callbacks and ids after their
+ * time, rows past their keep_until. *more: there is more to do at once. */
 abdm_err_t abdm_store_sweep(abdm_store_t *store, abdm_ms_t now, bool *more);
 
-/* --- state (state.c) --- */
+/* --- state (state.c, consent.c, rows.c) --- */
 
-/* Writes all effects but jobs, which the caller adds with the owner it chooses. */
+/* Writes all effects but jobs, which the caller adds with the owner it chooses. E_CONFLICT when a
+ * row has a value that another one of the facility has and only one may have (an ABHA). */
 abdm_err_t abdm_store_apply(abdm_store_t *store, const abdm_effects_t *effects, abdm_ms_t now);
 
 /* Reads for the flows; lives as long as the store. */

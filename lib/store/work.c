@@ -1,6 +1,6 @@
 /*
- * Work that waits: callbacks in the inbox and jobs, who has claimed them, and what is swept
- * away. A claim is counted, so that work which ends its workers again and again is put aside.
+ * The inbox, who has claimed what in it and among the jobs, and what is swept away. A claim is
+ * counted, so that work which ends its workers again and again is put aside.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #include "store/db.h"
 
 enum {
-    CLAIMS_MAX = 5,
     KEEP_CALLBACKS = 48 * 60 * 60 * 1000, /* redeliveries come within a day */
-    SWEEP_MOST = 1000 /* as the statements have it */
+    SWEEP_MOST = 1000, /* as the statements have it */
+    SEAL_MOST = 100
 };
 
 static const abdm_ms_t KEEP_SENT = 7LL * 24 * 60 * 60 * 1000;
@@ -169,8 +169,7 @@ seal_body(const abdm_store_t *store, const abdm_callback_t *cb, abdm_buf_t *seal
     abdm_err_t err;
 
     body_identity(&aad, cb);
-    err = aad.failed ? ABDM_ERR(MEMORY, "callback")
-                     : abdm_seal(store->key, abdm_buf_str(&aad), body, sealed);
+    err = abdm_db_seal(store, &aad, body, sealed);
     abdm_buf_free(&aad);
     return err;
 }
@@ -178,23 +177,14 @@ seal_body(const abdm_store_t *store, const abdm_callback_t *cb, abdm_buf_t *seal
 
 /* Puts the body into a callback whose other members are there. */
 static abdm_err_t
-open_body(const abdm_store_t *store, abdm_str_t sealed, abdm_callback_t *cb)
+open_body(const abdm_store_t *store, sqlite3_stmt *stmt, int column, abdm_callback_t *cb)
 {
-    abdm_buf_t aad = {0}, body = {0};
+    abdm_buf_t aad = {0};
     abdm_err_t err;
 
     body_identity(&aad, cb);
-    err = aad.failed ? ABDM_ERR(MEMORY, "callback")
-                     : abdm_unseal(store->key, abdm_buf_str(&aad), sealed, &body);
+    err = abdm_db_unseal(store, &aad, stmt, column, &cb->body, &cb->body_len);
     abdm_buf_free(&aad);
-    if (!abdm_failed(err)) {
-        cb->body_len = body.len;
-        cb->body = abdm_buf_take(&body);
-        if (cb->body == NULL) {
-            err = ABDM_ERR(MEMORY, "callback");
-        }
-    }
-    abdm_buf_wipe_free(&body);
     return err;
 }
 
@@ -256,71 +246,17 @@ abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *cb, const char 
 }
 
 
-static abdm_err_t
-by_id(abdm_store_t *store, abdm_sql_t sql, int64_t id, int64_t second)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
-
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_int(stmt, 1, id);
-    if (sqlite3_bind_parameter_count(stmt) > 1) {
-        abdm_db_int(stmt, 2, second);
-    }
-    return abdm_db_run(stmt);
-}
-
-
 abdm_err_t
 abdm_store_inbox_done(abdm_store_t *store, int64_t id)
 {
-    return by_id(store, SQL_INBOX_DONE, id, abdm_time_now());
+    return abdm_db_run_id(store, SQL_INBOX_DONE, id, abdm_time_now());
 }
 
 
 abdm_err_t
 abdm_store_inbox_give_back(abdm_store_t *store, int64_t id, abdm_ms_t due_at)
 {
-    return by_id(store, SQL_INBOX_GIVE_BACK, id, due_at);
-}
-
-
-static abdm_err_t
-claim(abdm_store_t *store, abdm_sql_t sql, int64_t id, const char *owner)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
-
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_int(stmt, 1, id);
-    abdm_db_text(stmt, 2, owner);
-    return abdm_db_run(stmt);
-}
-
-
-static char *
-copy_blob(sqlite3_stmt *stmt, int column, size_t *len, abdm_err_t *err)
-{
-    const void *p = sqlite3_column_blob(stmt, column);
-    char *copy;
-
-    *len = (size_t) sqlite3_column_bytes(stmt, column);
-    if (p == NULL) {
-        *len = 0;
-        return NULL;
-    }
-    copy = malloc(*len + 1);
-    if (copy == NULL) {
-        *err = ABDM_ERR(MEMORY, "row");
-        return NULL;
-    }
-    memcpy(copy, p, *len);
-    copy[*len] = '\0';
-    return copy;
+    return abdm_db_run_id(store, SQL_INBOX_GIVE_BACK, id, due_at);
 }
 
 
@@ -355,9 +291,7 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, si
             cb->request_id = abdm_db_copy(stmt, 4, &err);
             cb->received_at = sqlite3_column_int64(stmt, 6);
             if (!abdm_failed(err)) {
-                err = open_body(store, (abdm_str_t){sqlite3_column_blob(stmt, 5),
-                                                    (size_t) sqlite3_column_bytes(stmt, 5)},
-                                cb);
+                err = open_body(store, stmt, 5, cb);
             }
             claims[read++] = sqlite3_column_int(stmt, 7);
         }
@@ -366,12 +300,12 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, si
         abdm_db_end(stmt);
     }
     for (size_t i = 0; i < read; i++) {
-        if (!abdm_failed(err) && claims[i] >= CLAIMS_MAX) {
-            err = by_id(store, SQL_INBOX_POISON, out[i].id, abdm_time_now());
+        if (!abdm_failed(err) && claims[i] >= ABDM_CLAIMS_MAX) {
+            err = abdm_db_run_id(store, SQL_INBOX_POISON, out[i].id, abdm_time_now());
             abdm_callback_clear(&out[i]);
             (*poisoned)++;
         } else if (!abdm_failed(err)) {
-            err = claim(store, SQL_INBOX_CLAIM, out[i].id, owner);
+            err = abdm_db_run_id_text(store, SQL_INBOX_CLAIM, out[i].id, owner);
             out[kept++] = out[i];
         } else {
             abdm_callback_clear(&out[i]);
@@ -385,162 +319,23 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, si
 }
 
 
-/* --- jobs --- */
-
-abdm_err_t
-abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_ADD, &err);
-
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_int(stmt, 1, (int) job->kind);
-    abdm_db_text(stmt, 2, job->event);
-    abdm_db_text(stmt, 3, job->hip_id);
-    abdm_db_text(stmt, 4, job->subject);
-    abdm_db_int(stmt, 5, job->arg);
-    abdm_db_text(stmt, 6, job->path);
-    abdm_db_text(stmt, 7, job->request_id);
-    abdm_db_blob(stmt, 8, job->body, job->body_len);
-    abdm_db_int(stmt, 9, job->due_at);
-    abdm_db_int(stmt, 10, job->deadline_at);
-    abdm_db_int(stmt, 11, job->created_at);
-    abdm_db_int(stmt, 12, job->attempts);
-    abdm_db_text(stmt, 13, owner);
-    ABDM_TRY(abdm_db_run(stmt));
-    job->id = sqlite3_last_insert_rowid(store->db);
-    return ABDM_NO_ERR;
-}
-
-
-static void
-read_job(sqlite3_stmt *stmt, abdm_job_t *job, abdm_err_t *err)
-{
-    memset(job, 0, sizeof(*job));
-    job->id = sqlite3_column_int64(stmt, 0);
-    job->kind = (abdm_job_kind_t) sqlite3_column_int(stmt, 1);
-    job->event = abdm_db_copy(stmt, 2, err);
-    job->hip_id = abdm_db_copy(stmt, 3, err);
-    job->subject = abdm_db_copy(stmt, 4, err);
-    job->arg = sqlite3_column_int(stmt, 5);
-    job->path = abdm_db_copy(stmt, 6, err);
-    job->request_id = abdm_db_copy(stmt, 7, err);
-    job->body = copy_blob(stmt, 8, &job->body_len, err);
-    job->due_at = sqlite3_column_int64(stmt, 9);
-    job->deadline_at = sqlite3_column_int64(stmt, 10);
-    job->created_at = sqlite3_column_int64(stmt, 11);
-    job->attempts = sqlite3_column_int(stmt, 12);
-}
-
-
-abdm_err_t
-abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, bool bulk, size_t max,
-                     abdm_job_t *out, size_t *n)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_DUE, &err);
-    size_t read = 0;
-    bool row = stmt != NULL;
-
-    *n = 0;
-    if (stmt != NULL) {
-        abdm_db_int(stmt, 1, now);
-        abdm_db_int(stmt, 2, (int64_t) max);
-        abdm_db_int(stmt, 3, bulk);
-    }
-    while (row && read < max && !abdm_failed(err)) {
-        err = abdm_db_row(stmt, &row);
-        if (row && !abdm_failed(err)) {
-            read_job(stmt, &out[read], &err);
-            out[read++].poisoned = sqlite3_column_int(stmt, 13) >= CLAIMS_MAX;
-        }
-    }
-    if (stmt != NULL) {
-        abdm_db_end(stmt);
-    }
-    for (size_t i = 0; i < read && !abdm_failed(err); i++) {
-        err = claim(store, SQL_JOB_CLAIM, out[i].id, owner);
-    }
-    if (abdm_failed(err)) {
-        while (read > 0) {
-            abdm_job_clear(&out[--read]);
-        }
-    }
-    *n = read;
-    return err;
-}
-
-
-abdm_err_t
-abdm_store_job_done(abdm_store_t *store, int64_t id)
-{
-    return by_id(store, SQL_JOB_DONE, id, 0);
-}
-
-
-abdm_err_t
-abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_at, int attempts)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_AGAIN, &err);
-
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_int(stmt, 1, job->id);
-    abdm_db_int(stmt, 2, due_at);
-    abdm_db_int(stmt, 3, attempts);
-    return abdm_db_run(stmt);
-}
-
-
-abdm_err_t
-abdm_store_job_next_due(abdm_store_t *store, abdm_ms_t *due)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_NEXT, &err);
-    bool row;
-
-    *due = 0;
-    if (stmt == NULL) {
-        return err;
-    }
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    if (row) {
-        *due = sqlite3_column_int64(stmt, 0);
-    }
-    abdm_db_end(stmt);
-    return ABDM_NO_ERR;
-}
-
-
-abdm_err_t
-abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now)
-{
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_SENT_ADD, &err);
-
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_text(stmt, 1, job->request_id);
-    abdm_db_text(stmt, 2, job->hip_id);
-    abdm_db_text(stmt, 3, job->subject);
-    abdm_db_text(stmt, 4, job->path);
-    abdm_db_int(stmt, 5, now);
-    return abdm_db_run(stmt);
-}
-
+/* --- sweeping --- */
 
 abdm_err_t
 abdm_store_sweep(abdm_store_t *store, abdm_ms_t now, bool *more)
 {
+    int done;
+
     *more = false;
-    ABDM_TRY(by_id(store, SQL_INBOX_SWEEP, now - KEEP_CALLBACKS, 0));
+    ABDM_TRY(abdm_db_run_id(store, SQL_INBOX_SWEEP, now - KEEP_CALLBACKS, 0));
     *more |= sqlite3_changes(store->db) == SWEEP_MOST;
-    ABDM_TRY(by_id(store, SQL_SENT_SWEEP, now - KEEP_SENT, 0));
+    ABDM_TRY(abdm_db_run_id(store, SQL_SENT_SWEEP, now - KEEP_SENT, 0));
     *more |= sqlite3_changes(store->db) == SWEEP_MOST;
+    ABDM_TRY(abdm_rows_sweep(store, now, SWEEP_MOST, &done));
+    *more |= done == SWEEP_MOST;
+    if (store->key != NULL) {
+        ABDM_TRY(abdm_consent_seal_old(store, SEAL_MOST, &done));
+        *more |= done == SEAL_MOST;
+    }
     return ABDM_NO_ERR;
 }

@@ -101,7 +101,7 @@ subtest 'the API and the status answer JSON, whatever is asked' => sub {
     ok ref decode_json($list->body), 'the transfers: JSON';
     refused($ua->get(api('/v1/transfers/nothing'))->result, 404, 'E_NOT_FOUND', 'no such transfer');
     refused($ua->get(api('/v1/elsewhere'))->result, 404, 'E_NOT_FOUND', 'no such path');
-    refused($ua->post(api('/v1/transfers'))->result, 405, 'E_METHOD_READ', 'POST');
+    refused($ua->post(api('/v1/transfers'))->result, 405, 'E_METHOD_API', 'POST');
     refused($ua->get(url('/closed/transfers'))->result, 403, 'E_FORBIDDEN', 'deny');
 };
 

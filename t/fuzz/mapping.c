@@ -1,6 +1,6 @@
 /*
  * mapping.json, what a sysadmin writes: an input is the base URL, a line end, and the file. The
- * jq program beside it is fixed. A mapping that is taken must then build requests.
+ * jq program beside it is fixed. A mapping that is taken must then build requests of every kind.
  */
 #include "fuzz.h"
 
@@ -50,16 +50,39 @@ make_dir(void)
 
 
 static void
-use(const abdm_hmis_t *hmis)
+check_request(abdm_err_t err, abdm_hmis_request_t *request)
+{
+    NEED(err.code == ABDM_OK || err.code == ABDM_E_FIELD);
+    NEED(abdm_failed(err) == (request->url == NULL));
+    if (!abdm_failed(err))
+        NEED(strstr(request->url, "/../") == NULL || strchr(request->url, '?') != NULL);
+    NEED((request->body == NULL) == (request->content_type == NULL));
+    abdm_hmis_request_clear(request);
+}
+
+
+static void
+use(abdm_hmis_t *hmis)
 {
     static const abdm_hmis_query_t query = {"IN1", "..", "a/../b?c", "2026-01-01", "2026-12-31"};
+    json_t *vars = json_pack("{s:s,s:s,s:s,s:s,s:{s:[n]}}", "hipId", "IN1", "patientRef", "..",
+                             "mobile", "a/../b?c", "since", "", "profile", "x");
     abdm_hmis_request_t request;
 
-    abdm_err_t err = abdm_hmis_records_request(hmis, &query, &request);
-    NEED(err.code == ABDM_OK || err.code == ABDM_E_FIELD);
-    if (!abdm_failed(err))
-        NEED(strstr(request.url, "/../") == NULL || strchr(request.url, '?') != NULL);
-    abdm_hmis_request_clear(&request);
+    NEED(vars != NULL);
+    check_request(abdm_hmis_records_request(hmis, &query, &request), &request);
+    for (int op = 0; op < ABDM_HMIS_OPS; op++) {
+        int n = abdm_hmis_questions(hmis, (abdm_hmis_op_t) op);
+
+        NEED(n >= 0 && n <= 8);
+        for (int i = 0; i < n; i++) {
+            bool can = abdm_hmis_can_ask(hmis, (abdm_hmis_op_t) op, i, vars);
+            abdm_err_t err = abdm_hmis_ask(hmis, (abdm_hmis_op_t) op, i, vars, &request);
+            NEED(can || err.code == ABDM_E_FIELD);
+            check_request(err, &request);
+        }
+    }
+    json_decref(vars);
 }
 
 

@@ -1,6 +1,7 @@
 /*
  * Answers of an HMIS through libjq, with a program that passes them on: what jq gives is held
- * against the plain form.
+ * against the plain form of records and of every other question. What is plain stays as it is when
+ * it is made plain again.
  */
 #include "fuzz.h"
 
@@ -35,9 +36,18 @@ static void
 open_hmis(void)
 {
     char dir[] = "/tmp/abdm-fuzz-XXXXXX", mapping[128], program[128], problem[512];
+    abdm_buf_t text = {0};
 
     NEED(mkdtemp(dir) != NULL);
-    write_file(dir, "mapping.json", "{\"records\":{\"path\":\"/\",\"map\":\"m.jq\"}}", mapping);
+    abdm_buf_addz(&text, "{\"records\":{\"path\":\"/\",\"map\":\"m.jq\"}");
+    for (int op = 0; op < ABDM_HMIS_OPS; op++)
+        abdm_buf_addf(&text, ",\"%s\":{\"path\":\"/\",\"map\":\"m.jq\"}",
+                      abdm_hmis_op_name((abdm_hmis_op_t) op));
+    abdm_buf_addz(&text, "}");
+    char *z = abdm_buf_take(&text);
+    NEED(z != NULL);
+    write_file(dir, "mapping.json", z, mapping);
+    free(z);
     write_file(dir, "m.jq", ".", program);
     NEED(!abdm_failed(abdm_hmis_open("rest", "http://h", dir, problem, &hmis)));
     unlink(mapping);
@@ -78,6 +88,40 @@ check_record(const json_t *record)
 }
 
 
+static json_t *
+answer(abdm_hmis_op_t op, const json_t *vars, const char *body, size_t size)
+{
+    json_t *plain;
+
+    abdm_err_t err = abdm_hmis_answer(hmis, op, 0, vars, body, size, &plain);
+    NEED(abdm_failed(err) == (plain == NULL));
+    NEED(err.code == ABDM_OK || err.code == ABDM_E_HMIS_ANSWER);
+    return plain;
+}
+
+
+static void
+check_questions(const char *body, size_t size)
+{
+    json_t *vars = json_pack("{s:s,s:s,s:s}", "hipId", "IN1", "patientRef", "P1", "since", "");
+
+    NEED(vars != NULL);
+    for (int op = 0; op < ABDM_HMIS_OPS; op++) {
+        json_t *plain = answer((abdm_hmis_op_t) op, vars, body, size);
+        if (plain == NULL)
+            continue;
+        char *text = json_dumps(plain, JSON_COMPACT);
+        NEED(text != NULL);
+        json_t *again = answer((abdm_hmis_op_t) op, vars, text, strlen(text));
+        NEED(again != NULL && json_equal(plain, again));
+        json_decref(again);
+        json_decref(plain);
+        free(text);
+    }
+    json_decref(vars);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -95,5 +139,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_array_foreach(records, i, record)
         check_record(record);
     json_decref(records);
+    check_questions((const char *) data, size);
     return 0;
 }

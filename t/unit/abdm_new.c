@@ -52,9 +52,13 @@ set_up(void **state)
     write_file("records.jq", file, "[]");
     snprintf(mapping, sizeof(mapping), "%s", dir);
 
-    facilities[0] = facilities[1] = (abdm_facility_config_t){
-        .id = "IN01_1", .name = "Demo", .hmis_adapter = "rest",
-        .hmis_url = "http://127.0.0.1:8080", .hmis_mapping = mapping};
+    abdm_facility_config_init(&facilities[0]);
+    facilities[0].id = "IN01_1";
+    facilities[0].name = "Demo";
+    facilities[0].hmis_adapter = "rest";
+    facilities[0].hmis_url = "http://127.0.0.1:8080";
+    facilities[0].hmis_mapping = mapping;
+    facilities[1] = facilities[0];
     facilities[1].id = "IN01_2";
     abdm_config_init(&good);
     good.store = store;

@@ -110,7 +110,10 @@ a_code_decides_before_the_status(void **state)
     } rows[] = {
         {"900901", TOKEN},      {"900902", TOKEN},      {"303001", AGAIN},
         {"ABDM-1022", AGAIN},   {"ABDM-2429", AGAIN},   {"ABDM-1027", REFUSED},
-        {"ABDM-1092", REFUSED},
+        {"ABDM-1092", REFUSED}, {"ABDM-1026", REFUSED}, {"ABDM-1035", REFUSED},
+        {"ABDM-1038", REFUSED}, {"ABDM-1052", REFUSED}, {"ABDM-1056", REFUSED},
+        {"ABDM-1062", REFUSED}, {"ABDM-1063", REFUSED}, {"ABDM-1066", REFUSED},
+        {"ABDM-1090", REFUSED},
     };
     static const int statuses[] = {200, 202, 400, 401, 403, 404, 408, 429, 500, 503};
     char body[64];
@@ -130,11 +133,11 @@ a_code_decides_before_the_status(void **state)
 static void
 already_answered_is_done_unless_the_server_failed(void **state)
 {
-    static const char *const codes[] = {"1106", "1107", "1108", "1113"};
+    static const char *const codes[] = {"1103", "1104", "1105", "1106", "1107", "1108", "1113"};
     char body[64];
 
     (void) state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         snprintf(body, sizeof body, "{\"error\":{\"code\":\"ABDM-%s\",\"message\":\"dup\"}}",
                  codes[i]);
         assert_answer(400, body, DONE, codes[i], "dup");
@@ -142,6 +145,48 @@ already_answered_is_done_unless_the_server_failed(void **state)
         assert_answer(200, body, DONE, codes[i], "dup");
         assert_answer(500, body, AGAIN, codes[i], "dup");
     }
+}
+
+
+static void
+assert_duplicate_link(int status, const char *error, bool duplicate)
+{
+    abdm_call_answer_t a;
+    char body[128];
+
+    snprintf(body, sizeof body, "{\"error\":%s}", error);
+    abdm_answer_judge(status, body, strlen(body), &a);
+    if (abdm_answer_is_duplicate_link(&a) != duplicate)
+        fail_msg("%d %s: duplicate %d", status, error, !duplicate);
+    if (duplicate)
+        assert_int_equal(a.verdict, REFUSED);
+}
+
+
+static void
+a_link_request_that_the_gateway_has_is_told_from_other_faults(void **state)
+{
+    static const int statuses[] = {200, 400, 409, 500, 503};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        assert_duplicate_link(statuses[i], "{\"code\":\"ABDM-9999\",\"message\":"
+                                           "\"Duplicate HIP link request\"}", true);
+        assert_duplicate_link(statuses[i], "{\"code\":\"ABDM-9999: \",\"message\":"
+                                           "\"duplicate hip LINK request found.\"}", true);
+        assert_duplicate_link(statuses[i], "{\"code\":\"ABDM-1090\",\"message\":\"x\"}", true);
+        assert_duplicate_link(statuses[i], "{\"code\":1090}", true);
+        assert_duplicate_link(statuses[i], "{\"code\":\"ABDM-9999\",\"message\":"
+                                           "\"User not found\"}", false);
+        assert_duplicate_link(statuses[i], "{\"code\":\"ABDM-1006\",\"message\":"
+                                           "\"Duplicate HIP link request\"}", false);
+        assert_duplicate_link(statuses[i], "{\"code\":\"ABDM-1091\"}", false);
+        assert_duplicate_link(statuses[i], "\"Duplicate HIP link request\"", false);
+    }
+    assert_answer(400, "{\"error\":{\"code\":\"ABDM-9999\",\"message\":\"User not found\"}}",
+                  REFUSED, "9999", "User not found");
+    assert_answer(503, "{\"error\":{\"code\":\"ABDM-9999\",\"message\":\"internal error\"}}",
+                  AGAIN, "9999", "internal error");
 }
 
 
@@ -318,6 +363,7 @@ main(void)
         cmocka_unit_test(an_error_inside_a_success_is_refused),
         cmocka_unit_test(a_code_decides_before_the_status),
         cmocka_unit_test(already_answered_is_done_unless_the_server_failed),
+        cmocka_unit_test(a_link_request_that_the_gateway_has_is_told_from_other_faults),
         cmocka_unit_test(other_codes_leave_the_verdict_to_the_status),
         cmocka_unit_test(codes_are_normalised),
         cmocka_unit_test(text_is_cut_and_printable),

@@ -206,19 +206,31 @@ a_flow_that_cannot_decide_is_asked_again_and_leaves_no_trace(void **state)
 
 
 static void
-a_question_is_answered_from_the_store(void **state)
+ask(const char *path, void *tag)
+{
+    static const char *const facilities[] = {"HIP_1"};
+    abdm_api_head_t head = {.method = ABDM_LIT("GET"), .path = abdm_str(path)};
+    abdm_api_call_t call;
+
+    OK_(abdm_api_read(&head, facilities, 1, &call));
+    OK_(abdm_engine_ask(E.engine, &call, tag));
+}
+
+
+static void
+a_report_is_read_from_the_store(void **state)
 {
     int tag;
 
     (void) state;
-    OK_(abdm_engine_ask(E.engine, ABDM_LIT(""), &tag));
+    ask("transfers", &tag);
     abdm_news_t *news = next_news(ABDM_NEWS_ASK);
     assert_int_equal(news->err.code, ABDM_OK);
     assert_ptr_equal(news->tag, &tag);
     assert_string_equal(news->text, "{\"transfers\":[]}");
     abdm_news_free(news);
 
-    OK_(abdm_engine_ask(E.engine, ABDM_LIT("X-1"), &tag));
+    ask("transfers/X-1", &tag);
     news = next_news(ABDM_NEWS_ASK);
     assert_int_equal(news->err.code, ABDM_E_NOT_FOUND);
     assert_null(news->text);
@@ -260,7 +272,7 @@ main(void)
         ENGINE_TEST(a_store_that_refuses_writes_refuses_callbacks_and_recovers),
         ENGINE_TEST(what_was_accepted_waits_out_a_store_that_refuses_afterwards),
         ENGINE_TEST(a_flow_that_cannot_decide_is_asked_again_and_leaves_no_trace),
-        ENGINE_TEST(a_question_is_answered_from_the_store),
+        ENGINE_TEST(a_report_is_read_from_the_store),
         ENGINE_TEST(work_of_a_process_that_died_is_taken_over),
     };
 

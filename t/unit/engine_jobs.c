@@ -115,7 +115,7 @@ static void
 a_facility_that_is_configured_no_more_fails_its_jobs(void **state)
 {
     (void) state;
-    E.facility.id = "HIP_9"; /* the callback's is HIP_1 */
+    E.facility.facts.id = "HIP_9"; /* the callback's is HIP_1 */
     accept_one("t.call", "r-1", "{\"ms\":60000}");
     assert_soon(count_seen("t.called") == 1);
     assert_int_equal(seen("t.called", 0).code, ABDM_E_FACILITY_UNKNOWN);

@@ -262,7 +262,7 @@ engine_set_up(void **state)
     store_kit_open(&E.store);
     server_start(&E.server, true, gateway, NULL);
     E.trust = server_trust(&E.server);
-    E.facility = (abdm_engine_facility_t){.id = "HIP_1", .name = "Test"};
+    E.facility = (abdm_engine_facility_t){.facts = {.id = "HIP_1", .name = "Test"}};
     snprintf(certs, sizeof(certs), "%s%s", E.server.url, ABDM_PATH_CERTS);
     E.config = (abdm_engine_config_t){
         .store_url = E.store.url, .seal_key = E.store.key, .find_flow = find_test_flow,

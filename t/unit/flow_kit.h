@@ -185,8 +185,14 @@ static inline void
 flow_kit_init(flow_kit_t *k)
 {
     memset(k, 0, sizeof(*k));
-    k->view = (abdm_view_t){flow_view_consent, flow_view_transfer, flow_view_context,
-                            flow_view_page,    flow_view_progress, flow_view_tally};
+    k->view = (abdm_view_t){
+        .consent = flow_view_consent,
+        .transfer = flow_view_transfer,
+        .context = flow_view_context,
+        .page = flow_view_page,
+        .progress = flow_view_progress,
+        .tally = flow_view_tally,
+    };
     k->ctx.view = &k->view;
     k->ctx.push_allow = &k->push_allow;
 }

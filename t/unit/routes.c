@@ -21,37 +21,37 @@ static const struct {
     abdm_facility_header_t facility;
     const char *alias[8]; /* without "/api" */
 } expected[] = {
-    {"/api/v3/hip/token/on-generate-token", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/hip/token/on-generate-token", "link.token_came", ABDM_FACILITY_HIP,
      {"/v3/hip/token/on-generate-token"}},
-    {"/api/v3/link/on_carecontext", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/link/on_carecontext", "link.linked", ABDM_FACILITY_HIP,
      {"/v3/link/on_carecontext", "/v3/link/on-care-context", "/v3/link/on-carecontext",
       "/v3/hip/link/on-carecontext", "/link/on-care-context", "/link/on-carecontext",
       "/hip/link/on-carecontext"}},
-    {"/api/v3/links/context/on-notify", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/links/context/on-notify", "context.notified", ABDM_FACILITY_HIP,
      {"/v3/links/context/on-notify", "/v3/link/context/on-notify", "/link/context/on-notify"}},
-    {"/api/v3/patients/sms/on-notify", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/patients/sms/on-notify", "sms.notified", ABDM_FACILITY_HIP,
      {"/v3/patients/sms/on-notify"}},
-    {"/api/v3/hip/patient/care-context/discover", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/hip/patient/care-context/discover", "discovery.asked", ABDM_FACILITY_HIP,
      {"/v3/hip/patient/care-context/discover", "/v0.5/care-contexts/discover"}},
-    {"/api/v3/hip/link/care-context/init", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/hip/link/care-context/init", "link.init_asked", ABDM_FACILITY_HIP,
      {"/v3/hip/link/care-context/init", "/v0.5/links/link/init"}},
-    {"/api/v3/hip/link/care-context/confirm", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/hip/link/care-context/confirm", "link.confirm_asked", ABDM_FACILITY_HIP,
      {"/v3/hip/link/care-context/confirm", "/v0.5/links/link/confirm"}},
     {"/api/v3/consent/request/hip/notify", "consent.notified", ABDM_FACILITY_HIP,
      {"/v3/consent/request/hip/notify", "/v0.5/consents/hip/notify"}},
     {"/api/v3/hip/health-information/request", "transfer.requested", ABDM_FACILITY_HIP,
      {"/v3/hip/health-information/request", "/v0.5/health-information/hip/request"}},
-    {"/api/v3/hip/patient/share", NULL, ABDM_FACILITY_HIP,
+    {"/api/v3/hip/patient/share", "share.asked", ABDM_FACILITY_HIP,
      {"/v3/hip/patient/share", "/v3/hip/patient/profile/share", "/patient-share/v3/share",
       "/v1.0/patients/profile/share", "/v0.5/patients/profile/share"}},
-    {"/v0.5/patients/status/notify", NULL, ABDM_FACILITY_EITHER, {NULL}},
-    {"/v0.5/users/auth/on-fetch-modes", NULL, ABDM_FACILITY_EITHER, {NULL}},
-    {"/v0.5/users/auth/on-init", NULL, ABDM_FACILITY_EITHER, {NULL}},
-    {"/v0.5/users/auth/on-confirm", NULL, ABDM_FACILITY_EITHER, {NULL}},
-    {"/v0.5/users/auth/notify", NULL, ABDM_FACILITY_EITHER, {NULL}},
-    {"/v0.5/links/link/on-add-contexts", NULL, ABDM_FACILITY_HIP, {NULL}},
-    {"/v0.5/links/context/on-notify", NULL, ABDM_FACILITY_HIP, {NULL}},
-    {"/v0.5/patients/sms/on-notify", NULL, ABDM_FACILITY_HIP, {NULL}},
+    {"/v0.5/patients/status/notify", "patient.status", ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/on-fetch-modes", "auth.modes", ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/on-init", "auth.begun", ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/on-confirm", "auth.confirmed", ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/users/auth/notify", "auth.notified", ABDM_FACILITY_EITHER, {NULL}},
+    {"/v0.5/links/link/on-add-contexts", "link.linked", ABDM_FACILITY_HIP, {NULL}},
+    {"/v0.5/links/context/on-notify", "context.notified", ABDM_FACILITY_HIP, {NULL}},
+    {"/v0.5/patients/sms/on-notify", "sms.notified", ABDM_FACILITY_HIP, {NULL}},
     {"/v0.5/patients/on-find", NULL, ABDM_FACILITY_HIU, {NULL}},
     {"/api/v3/hiu/consent/request/on-init", NULL, ABDM_FACILITY_HIU,
      {"/v3/hiu/consent/request/on-init", "/v0.5/consent-requests/on-init"}},
@@ -149,6 +149,28 @@ every_path_and_alias_leads_to_its_row_in_every_form(void **state)
 
 
 static void
+a_status_of_the_patient_is_known_under_any_v3_path(void **state)
+{
+    static const char *const paths[] = {
+        "/v3/patients/status/notify", "/v3/patient/status/notify", "/v3/hip/patient/status/notify",
+        "/v3/hiu/patients/status/notify", "/v3/hiecm/a/b/patient/status/notify",
+    };
+    static const char *const others[] = {
+        "/v3/patients/status/notify/x", "/v3/xpatients/status/notify",
+        "/v3/patients/status/on-notify", "/v0.5/hip/patients/status/notify",
+        "/v3/PATIENTS/status/notify",
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        assert_found(paths[i], "/v0.5/patients/status/notify");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_found(others[i], "*");
+    assert_null(find("", "/patients/status/notify"));
+    assert_null(find("", "/v4/patients/status/notify"));
+}
+
+
+static void
 an_unnamed_path_under_a_root_of_callbacks_gives_the_catch_all(void **state)
 {
     static const char *const paths[] = {"/api/v3/x", "/v3/x/y/", "/v0.5/x", "/api/v0.5/new",
@@ -210,6 +232,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_has_exactly_the_rows_of_the_protocol),
         cmocka_unit_test(every_path_and_alias_leads_to_its_row_in_every_form),
+        cmocka_unit_test(a_status_of_the_patient_is_known_under_any_v3_path),
         cmocka_unit_test(an_unnamed_path_under_a_root_of_callbacks_gives_the_catch_all),
         cmocka_unit_test(what_is_no_callback_is_not_found),
         cmocka_unit_test(the_presets_are_those_of_the_two_environments),

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/otp.h"
 #include "crypto/seal.h"
 
 #define DIGITS "000102030405060708090a0b0c0d0e0f101112131415161718191a1B1C1D1E1F"
@@ -278,6 +279,152 @@ a_new_key_file_is_private_and_never_overwrites(void **state)
 }
 
 
+/* --- many values --- */
+
+static void
+a_sealer_and_its_key_open_each_others_values(void **state)
+{
+    const abdm_str_t aad = ABDM_LIT("row"), other = ABDM_LIT("other row");
+    abdm_sealer_t *sealer;
+    abdm_seal_key_t *key;
+
+    (void) state;
+    assert_false(abdm_failed(abdm_seal_key_random(&key)));
+    assert_false(abdm_failed(abdm_sealer_new(key, &sealer)));
+    for (int i = 0; i < 100; i++) { /* more than its stock of nonces */
+        abdm_buf_t one = {0}, two = {0}, plain = {0};
+        char text[16];
+
+        snprintf(text, sizeof(text), "%.*d", i % 10, i);
+        assert_false(abdm_failed(abdm_sealer_seal(sealer, aad, abdm_str(text), &one)));
+        assert_false(abdm_failed(abdm_seal(key, aad, abdm_str(text), &two)));
+        assert_memory_not_equal(one.p, two.p, ABDM_SEAL_OVERHEAD);
+        assert_int_equal(abdm_sealer_unseal(sealer, other, abdm_buf_str(&two), &plain).code,
+                         ABDM_E_SEAL); /* and it still works */
+        assert_int_equal(plain.len, 0);
+        assert_false(abdm_failed(abdm_sealer_unseal(sealer, aad, abdm_buf_str(&two), &plain)));
+        assert_true(abdm_str_eq(abdm_buf_str(&plain), abdm_str(text)));
+        plain.len = 0;
+        assert_false(abdm_failed(abdm_unseal(key, aad, abdm_buf_str(&one), &plain)));
+        assert_true(abdm_str_eq(abdm_buf_str(&plain), abdm_str(text)));
+        one.p[1] ^= 1;
+        assert_int_equal(abdm_sealer_unseal(sealer, aad, abdm_buf_str(&one), &plain).code,
+                         ABDM_E_SEAL);
+        abdm_buf_free(&one);
+        abdm_buf_free(&two);
+        abdm_buf_free(&plain);
+    }
+    abdm_sealer_free(sealer);
+    abdm_sealer_free(NULL);
+    abdm_seal_key_free(key);
+}
+
+
+static void
+a_sealer_never_uses_a_nonce_twice(void **state)
+{
+    enum { N = 200 };
+    static char nonce[N][12];
+    abdm_sealer_t *sealer;
+    abdm_seal_key_t *key;
+
+    (void) state;
+    assert_false(abdm_failed(abdm_seal_key_random(&key)));
+    assert_false(abdm_failed(abdm_sealer_new(key, &sealer)));
+    for (int i = 0; i < N; i++) {
+        abdm_buf_t out = {0};
+
+        assert_false(abdm_failed(abdm_sealer_seal(sealer, ABDM_LIT(""), ABDM_LIT("x"), &out)));
+        memcpy(nonce[i], out.p + 1, sizeof(nonce[i]));
+        for (int j = 0; j < i; j++)
+            assert_memory_not_equal(nonce[i], nonce[j], sizeof(nonce[i]));
+        abdm_buf_free(&out);
+    }
+    abdm_sealer_free(sealer);
+    abdm_seal_key_free(key);
+}
+
+
+/* --- keyed hashes and OTPs --- */
+
+/* From another implementation of HKDF and HMAC, for the key 00 01 .. 1f. */
+static void
+a_keyed_hash_is_hmac_under_the_derived_key(void **state)
+{
+    char hash[65];
+
+    (void) state;
+    write_key(DIGITS, strlen(DIGITS), 0600);
+    abdm_seal_key_t *key = load();
+    assert_false(abdm_failed(abdm_seal_hash(key, "patient.mobile", "HIP_1",
+                                            ABDM_LIT("9876543210"), hash)));
+    assert_string_equal(hash, "45fe7e77aa2b45697b2aeefe9063b3a2abb94e4571dceef7efc1d7d004e33b7f");
+    abdm_seal_key_free(key);
+}
+
+
+static void
+keyed_hashes_differ_by_key_use_scope_and_value(void **state)
+{
+    static const struct {
+        const char *what, *scope, *value;
+    } cases[] = {
+        {"a", "b", "c"}, {"a", "b", "d"}, {"a", "c", "c"}, {"b", "b", "c"}, {"ab", "", "c"},
+        {"", "ab", "c"}, {"a", "", "bc"}, {"a", "bc", ""}, {"", "", "abc"}, {"", "", ""},
+    };
+    enum { N = sizeof(cases) / sizeof(cases[0]) };
+    char hash[2 * N][65], again[65];
+    abdm_seal_key_t *key[2];
+
+    (void) state;
+    for (size_t k = 0; k < 2; k++) {
+        assert_false(abdm_failed(abdm_seal_key_random(&key[k])));
+        for (size_t i = 0; i < N; i++) {
+            char *out = hash[k * N + i];
+
+            assert_false(abdm_failed(abdm_seal_hash(key[k], cases[i].what, cases[i].scope,
+                                                    abdm_str(cases[i].value), out)));
+            assert_int_equal(strspn(out, "0123456789abcdef"), 64);
+            for (size_t j = 0; j < k * N + i; j++)
+                assert_string_not_equal(out, hash[j]);
+        }
+    }
+    assert_false(abdm_failed(abdm_seal_hash(key[0], "a", "b", ABDM_LIT("c"), again)));
+    assert_string_equal(again, hash[0]);
+    abdm_seal_key_free(key[0]);
+    abdm_seal_key_free(key[1]);
+}
+
+
+/* Chi-squared of 60,000 digits by place: 9 degrees of freedom, above 50 once in 1,500,000 runs. */
+static void
+an_otp_is_six_digits_all_as_likely(void **state)
+{
+    enum { RUNS = 10000 };
+    int seen[6][10] = {0};
+    char otp[ABDM_OTP_TEXT];
+
+    (void) state;
+    for (int i = 0; i < RUNS; i++) {
+        assert_false(abdm_failed(abdm_otp_make(otp)));
+        assert_int_equal(strlen(otp), 6);
+        for (int place = 0; place < 6; place++) {
+            assert_true(otp[place] >= '0' && otp[place] <= '9');
+            seen[place][otp[place] - '0']++;
+        }
+    }
+    for (int place = 0; place < 6; place++) {
+        double chi = 0;
+
+        for (int digit = 0; digit < 10; digit++) {
+            double off = seen[place][digit] - RUNS / 10;
+            chi += off * off / (RUNS / 10);
+        }
+        assert_true(chi < 50);
+    }
+}
+
+
 int
 main(void)
 {
@@ -291,6 +438,11 @@ main(void)
         cmocka_unit_test(what_is_not_a_regular_file_is_refused),
         cmocka_unit_test(a_long_path_does_not_overflow_the_text),
         cmocka_unit_test(a_new_key_file_is_private_and_never_overwrites),
+        cmocka_unit_test(a_sealer_and_its_key_open_each_others_values),
+        cmocka_unit_test(a_sealer_never_uses_a_nonce_twice),
+        cmocka_unit_test(a_keyed_hash_is_hmac_under_the_derived_key),
+        cmocka_unit_test(keyed_hashes_differ_by_key_use_scope_and_value),
+        cmocka_unit_test(an_otp_is_six_digits_all_as_likely),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -125,7 +125,9 @@ static void
 call(bench_t *b, test_call_t *c)
 {
     init(b, c);
-    abdm_session_submit(b->session, &c->call, "r-1", "HIP_1", &c->generation);
+    abdm_session_submit(b->session, &c->call,
+                        &(abdm_call_ids_t){.request_id = "r-1", .hip_id = "HIP_1"},
+                        &c->generation);
     wait_for(c);
 }
 
@@ -156,7 +158,9 @@ a_call_goes_out_with_the_session_and_the_headers_of_the_protocol(void **state)
     abdm_call_clear(&c.call);
 
     init(b, &c); /* without ids a REQUEST-ID is made and no facility named */
-    abdm_session_submit(b->session, &c.call, NULL, NULL, &c.generation);
+    abdm_session_submit(b->session, &c.call,
+                        &(abdm_call_ids_t){.request_id = NULL, .hip_id = NULL},
+                        &c.generation);
     wait_for(&c);
     assert_non_null(strstr(c.call.answer.p, "\r\nREQUEST-ID: "));
     assert_null(strstr(c.call.answer.p, "X-HIP-ID"));
@@ -177,7 +181,8 @@ run_caller(void *arg)
 {
     caller_t *caller = arg;
 
-    abdm_session_submit(caller->b->session, &caller->c.call, "r-1", "HIP_1",
+    abdm_session_submit(caller->b->session, &caller->c.call,
+                        &(abdm_call_ids_t){.request_id = "r-1", .hip_id = "HIP_1"},
                         &caller->c.generation);
     return NULL;
 }
@@ -219,7 +224,9 @@ the_failure_of_a_fetch_is_told_to_all_who_wait_and_tried_again_after_a_pause(voi
     atomic_store(&b->status, 401);
     for (int i = 0; i < CALLERS; i++) {
         init(b, &c[i]);
-        abdm_session_submit(b->session, &c[i].call, "r-1", NULL, &c[i].generation);
+        abdm_session_submit(b->session, &c[i].call,
+                        &(abdm_call_ids_t){.request_id = "r-1", .hip_id = NULL},
+                        &c[i].generation);
     }
     for (int i = 0; i < CALLERS; i++) {
         wait_for(&c[i]);
@@ -361,7 +368,9 @@ callers_who_wait_while_the_client_stops_are_told(void **state)
     atomic_store(&b->delay, 1000);
     for (int i = 0; i < 3; i++) {
         init(b, &c[i]);
-        abdm_session_submit(b->session, &c[i].call, "r-1", NULL, &c[i].generation);
+        abdm_session_submit(b->session, &c[i].call,
+                        &(abdm_call_ids_t){.request_id = "r-1", .hip_id = NULL},
+                        &c[i].generation);
     }
     assert_true(WAIT_UNTIL(atomic_load(&b->sessions) == 1, 5000));
     abdm_http_stop(b->http);

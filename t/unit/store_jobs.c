@@ -43,13 +43,15 @@ the_next_due_job_is_the_earliest_without_an_owner(void **state)
     abdm_ms_t due = -1;
 
     (void) state;
-    OK_(abdm_store_job_next_due(K.store, &due));
+    OK_(abdm_store_job_next_due(K.store, ~0u, &due));
     assert_int_equal(due, 0);
     add_job("mine", 50, "me");
     add_job("b", 300, NULL);
     add_job("a", 200, NULL);
-    OK_(abdm_store_job_next_due(K.store, &due));
+    OK_(abdm_store_job_next_due(K.store, ~0u, &due));
     assert_int_equal(due, 200);
+    OK_(abdm_store_job_next_due(K.store, ~0u & ~(1u << ABDM_JOB_GATEWAY), &due));
+    assert_int_equal(due, 0); /* of kinds without a job */
 }
 
 
@@ -73,25 +75,154 @@ a_job_put_off_keeps_its_attempts_and_comes_when_due(void **state)
 
 
 static void
-without_room_for_records_only_quick_jobs_are_claimed(void **state)
+only_jobs_of_the_kinds_that_have_room_are_claimed(void **state)
 {
-    static const abdm_job_kind_t kinds[] = {ABDM_JOB_EVENT, ABDM_JOB_GATEWAY, ABDM_JOB_RECORDS,
-                                            ABDM_JOB_DOCUMENT, ABDM_JOB_PUSH};
+    const unsigned quick = 1u << ABDM_JOB_EVENT | 1u << ABDM_JOB_SMS;
     abdm_job_t got[16];
     size_t n = 0;
 
     (void) state;
-    for (int i = 0; i < 5; i++) {
+    for (int kind = ABDM_JOB_EVENT; kind < ABDM_JOB_KINDS; kind++) {
         abdm_job_t j = job("a", 10);
 
-        j.kind = kinds[i];
+        j.kind = (abdm_job_kind_t) kind;
         OK_(abdm_store_job_add(K.store, &j, NULL));
     }
-    OK_(abdm_store_job_claim(K.store, "me", 20, false, 16, got, &n));
+    OK_(abdm_store_job_claim(K.store, "me", 20, 0, 16, got, &n));
+    assert_int_equal(n, 0);
+    OK_(abdm_store_job_claim(K.store, "me", 20, quick, 16, got, &n));
     assert_int_equal(n, 2);
+    assert_int_equal(got[0].kind, ABDM_JOB_EVENT);
+    assert_int_equal(got[1].kind, ABDM_JOB_SMS);
     for (size_t i = 0; i < n; i++)
         abdm_job_clear(&got[i]);
-    assert_int_equal(claim_jobs_only("me", 20, NULL), 3);
+    assert_int_equal(claim_jobs_only("me", 20, NULL), ABDM_JOB_KINDS - 2);
+}
+
+
+/* --- what is sealed --- */
+
+static void
+a_body_and_a_link_token_come_back_and_are_not_on_disk(void **state)
+{
+    abdm_job_t j = job("a", 10), got[16];
+
+    (void) state;
+    j.body = "{\"otp\":\"123456\"}";
+    j.body_len = strlen(j.body);
+    j.link_token = "eyJ-very-secret";
+    OK_(abdm_store_job_add(K.store, &j, NULL));
+    j.body = j.link_token = NULL;
+    j.body_len = 0;
+    j.due_at = 20;
+    OK_(abdm_store_job_add(K.store, &j, NULL));
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM job WHERE instr(body,"
+                                          " CAST('otp' AS BLOB)) OR instr(link_token,"
+                                          " CAST('secret' AS BLOB))"),
+                     0);
+    assert_int_equal(claim_jobs("me", 20, got), 2);
+    assert_string_equal(got[0].body, "{\"otp\":\"123456\"}");
+    assert_int_equal(got[0].body_len, 16);
+    assert_string_equal(got[0].link_token, "eyJ-very-secret");
+    assert_null(got[1].body);
+    assert_int_equal(got[1].body_len, 0);
+    assert_null(got[1].link_token);
+    abdm_job_clear(&got[0]);
+    abdm_job_clear(&got[1]);
+}
+
+
+static void
+a_body_that_goes_elsewhere_than_it_was_meant_to_does_not_open(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE job SET body = (SELECT body FROM job WHERE subject = 'b') WHERE subject = 'a'",
+        "UPDATE job SET hip_id = 'HIP_2'",
+        "UPDATE job SET path = '/q'",
+        "UPDATE job SET kind = 6",
+        "UPDATE job SET id = id + 10",
+        "UPDATE job SET link_token = body",
+        "UPDATE job SET body = x'0102'",
+    };
+    abdm_job_t got[16];
+    size_t n = 7;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        store_kit_exec(&K, "DELETE FROM job");
+        add_job("a", 10, NULL);
+        add_job("b", 10, NULL);
+        store_kit_exec(&K, changes[i]);
+        assert_int_equal(abdm_store_job_claim(K.store, "me", 20, ~0u, 16, got, &n).code,
+                         ABDM_E_SEAL);
+        assert_int_equal(n, 0);
+    }
+    /* nothing was claimed by the attempts */
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM job WHERE owner IS NOT NULL"), 0);
+}
+
+
+static void
+without_the_key_no_body_is_written_or_read(void **state)
+{
+    abdm_job_t j = job("a", 10), got[16];
+    abdm_store_t *store = NULL;
+    size_t n = 7;
+
+    (void) state;
+    add_job("a", 10, NULL);
+    OK_(abdm_store_open(K.url, NULL, &store));
+    assert_int_equal(abdm_store_job_add(store, &j, NULL).code, ABDM_E_SEAL);
+    assert_int_equal(j.id, 0);
+    assert_int_equal(abdm_store_job_claim(store, "me", 20, ~0u, 16, got, &n).code, ABDM_E_SEAL);
+    assert_int_equal(n, 0);
+    abdm_store_close(store);
+    assert_int_equal(claim_jobs_only("me", 20, NULL), 1);
+}
+
+
+static void
+a_facility_has_a_job_of_an_event_until_it_is_done(void **state)
+{
+    bool exists = true;
+
+    (void) state;
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", &exists));
+    assert_false(exists);
+    int64_t id = add_job("a", 10, "somebody");
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", &exists));
+    assert_true(exists);
+    OK_(abdm_store_job_unique(K.store, "HIP_2", "x.done", &exists));
+    assert_false(exists);
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.don", &exists));
+    assert_false(exists);
+    OK_(abdm_store_job_done(K.store, id));
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", &exists));
+    assert_false(exists);
+}
+
+
+/* --- sent and swept --- */
+
+static void
+what_was_sent_is_found_by_its_id_in_its_facility_alone(void **state)
+{
+    const abdm_view_t *view = abdm_store_view(K.store);
+    abdm_job_t j = job("a", 10);
+    char *subject, *path;
+
+    (void) state;
+    j.request_id = "sent-1";
+    OK_(abdm_store_sent(K.store, &j, 0));
+    OK_(view->sent(view, "HIP_1", "sent-1", &subject, &path));
+    assert_string_equal(subject, "a");
+    assert_string_equal(path, "/p");
+    free(subject);
+    free(path);
+    assert_int_equal(view->sent(view, "HIP_2", "sent-1", &subject, &path).code, ABDM_E_NOT_FOUND);
+    assert_null(subject);
+    assert_null(path);
+    assert_int_equal(view->sent(view, "HIP_1", "sent-2", &subject, &path).code, ABDM_E_NOT_FOUND);
 }
 
 
@@ -197,7 +328,12 @@ main(void)
         STORE_TEST(the_next_due_job_is_the_earliest_without_an_owner),
         STORE_TEST(a_job_put_off_keeps_its_attempts_and_comes_when_due),
         STORE_TEST(sent_ids_and_done_callbacks_are_swept_after_their_time),
-        STORE_TEST(without_room_for_records_only_quick_jobs_are_claimed),
+        STORE_TEST(only_jobs_of_the_kinds_that_have_room_are_claimed),
+        STORE_TEST(a_body_and_a_link_token_come_back_and_are_not_on_disk),
+        STORE_TEST(a_body_that_goes_elsewhere_than_it_was_meant_to_does_not_open),
+        STORE_TEST(without_the_key_no_body_is_written_or_read),
+        STORE_TEST(a_facility_has_a_job_of_an_event_until_it_is_done),
+        STORE_TEST(what_was_sent_is_found_by_its_id_in_its_facility_alone),
         STORE_TEST(a_sweep_takes_a_thousand_at_a_time_and_tells_of_more),
         STORE_TEST(the_gateways_keys_are_fetched_by_one_within_the_throttle),
         STORE_TEST(forced_fetches_come_in_a_burst_and_then_one_at_a_time),

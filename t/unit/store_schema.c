@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <sys/stat.h>
 
+#include "row_kit.h"
 #include "store_kit.h"
 
 static store_kit_t K;
@@ -173,6 +174,218 @@ the_address_of_a_store_must_be_an_absolute_path_in_a_directory_that_is_there(voi
 }
 
 
+/* --- rows --- */
+
+/* What the table must have of a member: "name type notnull", a line each. */
+static void
+expect_columns(const abdm_row_kind_t *kind, char *out, size_t cap)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < kind->n; i++) {
+        const abdm_member_t *m = &kind->member[i];
+        bool hashed = m->kind == ABDM_MEMBER_HASHED;
+
+        n += (size_t) snprintf(out + n, cap - n, "%s%s %s %d\n%s%s", m->name,
+                               m->kind == ABDM_MEMBER_KEY_HASH ? "_key" : "",
+                               m->kind == ABDM_MEMBER_INT ? "INTEGER"
+                               : row_is_sealed(m)         ? "BLOB"
+                                                          : "TEXT",
+                               row_is_key(m) || m->kind == ABDM_MEMBER_INT,
+                               hashed ? m->name : "", hashed ? "_key TEXT 0\n" : "");
+        assert_true(n < cap);
+    }
+}
+
+
+/* One column of a query, a line each. */
+static void
+query(const char *sql, int column, char *out, size_t cap)
+{
+    sqlite3_stmt *stmt = NULL;
+    size_t n = 0;
+
+    out[0] = '\0';
+    assert_int_equal(sqlite3_prepare_v2(K.raw, sql, -1, &stmt, NULL), SQLITE_OK);
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        n += (size_t) snprintf(out + n, cap - n, "%s\n",
+                               (const char *) sqlite3_column_text(stmt, column));
+        assert_true(n < cap);
+    }
+    sqlite3_finalize(stmt);
+}
+
+
+static void
+the_tables_have_the_columns_that_the_rows_describe(void **state)
+{
+    char problem[512], sql[256], want[2048], have[2048];
+
+    (void) state;
+    OK_(prepare(problem));
+    store_kit_raw(&K);
+    for (abdm_row_id_t id = 0; id < ABDM_ROWS; id++) {
+        const abdm_row_kind_t *kind = abdm_row_kind(id);
+        size_t keys = 0;
+
+        expect_columns(kind, want, sizeof(want));
+        snprintf(sql, sizeof(sql),
+                 "SELECT name || ' ' || type || ' ' || \"notnull\" FROM pragma_table_info('%s')",
+                 kind->table);
+        query(sql, 0, have, sizeof(have));
+        assert_string_equal(have, want);
+
+        for (size_t i = 0; i < kind->n; i++)
+            keys += row_is_key(&kind->member[i]);
+        snprintf(sql, sizeof(sql),
+                 "SELECT count(*) FROM pragma_table_info('%s') WHERE pk = cid + 1", kind->table);
+        assert_int_equal(store_kit_number(&K, sql), keys);
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM pragma_table_info('%s') WHERE pk > 0",
+                 kind->table);
+        assert_int_equal(store_kit_number(&K, sql), keys);
+    }
+}
+
+
+static void
+no_search_for_rows_reads_a_whole_table(void **state)
+{
+    char problem[512], sql[512], plan[1024];
+    size_t tried = 0;
+
+    (void) state;
+    OK_(prepare(problem));
+    store_kit_raw(&K);
+    for (abdm_row_id_t id = 0; id < ABDM_ROWS; id++) {
+        const abdm_row_kind_t *kind = abdm_row_kind(id);
+
+        for (size_t i = 0; i < kind->n; i++) {
+            const abdm_member_t *m = &kind->member[i];
+
+            if (strcmp(m->name, "keep_until") == 0)
+                snprintf(sql, sizeof(sql),
+                         "EXPLAIN QUERY PLAN SELECT hip_id FROM \"%s\""
+                         " WHERE keep_until > 0 AND keep_until < ?", kind->table);
+            else if (m->kind == ABDM_MEMBER_FOUND || m->kind == ABDM_MEMBER_HASHED)
+                snprintf(sql, sizeof(sql),
+                         "EXPLAIN QUERY PLAN SELECT hip_id FROM \"%s\" WHERE hip_id = ?"
+                         " AND \"%s%s\" = ?", kind->table, m->name,
+                         m->kind == ABDM_MEMBER_HASHED ? "_key" : "");
+            else
+                continue;
+            query(sql, 3, plan, sizeof(plan));
+            tried++;
+            assert_non_null(strstr(plan, "SEARCH"));
+            assert_null(strstr(plan, "SCAN"));
+            assert_non_null(strstr(plan, strcmp(m->name, "keep_until") == 0 ? "keep_until<?"
+                                                                            : "=? AND "));
+        }
+    }
+    assert_true(tried >= 15);
+}
+
+
+/* --- migration --- */
+
+/* A store as version 2 made it, with consents and jobs in it. */
+static void
+make_version_2(void)
+{
+    char problem[512], sql[128];
+
+    OK_(prepare(problem));
+    store_kit_raw(&K);
+    for (abdm_row_id_t id = 0; id < ABDM_ROWS; id++) {
+        snprintf(sql, sizeof(sql), "DROP TABLE \"%s\"", abdm_row_kind(id)->table);
+        store_kit_exec(&K, sql);
+    }
+    store_kit_exec(&K,
+                   "DROP INDEX consent_patient; DROP INDEX consent_plain; DROP INDEX job_due;"
+                   "ALTER TABLE consent DROP COLUMN patient_key;"
+                   "ALTER TABLE job DROP COLUMN link_token; ALTER TABLE job DROP COLUMN sealed;"
+                   "CREATE INDEX job_due ON job (due_at) WHERE owner IS NULL;"
+                   "PRAGMA user_version = 2;"
+                   "INSERT INTO consent VALUES ('HIP_1', 'C-1', 0, 'HIU_1', 'Asha.K@sbx',"
+                   " 'CAREMGT', 10, 20, 30, 5, 7), ('HIP_1', 'C-gone', 1, NULL, NULL, NULL, 0, 0, 0, 0, 7),"
+                   " ('HIP_2', 'C-2', 0, 'HIU_1', 'Asha.K@sbx', 'CAREMGT', 10, 20, 30, 5, 7);"
+                   "INSERT INTO consent_context VALUES ('HIP_1', 'C-1', 0, 'MR-1', 'V-1');"
+                   "INSERT INTO job (kind, event, hip_id, subject, arg, path, body, due_at,"
+                   " deadline_at, created_at, attempts, claims) VALUES (1, 'x.done', 'HIP_1', 's',"
+                   " 7, '/p', CAST('{\"old\":1}' AS BLOB), 5, 9, 1, 2, 0),"
+                   " (0, 'x.later', 'HIP_1', 's', 0, NULL, NULL, 6, 9, 1, 0, 0)");
+}
+
+
+static void
+jobs_and_consents_of_version_2_are_read_as_they_were_written(void **state)
+{
+    char problem[512], **ids;
+    abdm_job_t jobs[4];
+    abdm_consent_t c;
+    size_t n;
+
+    (void) state;
+    make_version_2();
+    OK_(abdm_seal_key_random(&K.key));
+    OK_(prepare(problem));
+    OK_(abdm_store_open(K.url, K.key, &K.store));
+    const abdm_view_t *view = abdm_store_view(K.store);
+
+    OK_(abdm_store_job_claim(K.store, "me", 10, ~0u, 4, jobs, &n));
+    assert_int_equal(n, 2);
+    assert_string_equal(jobs[0].body, "{\"old\":1}");
+    assert_int_equal(jobs[0].body_len, 9);
+    assert_int_equal(jobs[0].attempts, 2);
+    assert_null(jobs[0].link_token);
+    assert_null(jobs[1].body);
+    abdm_job_clear(&jobs[0]);
+    abdm_job_clear(&jobs[1]);
+
+    OK_(view->consent(view, "HIP_1", "C-1", &c));
+    assert_string_equal(c.patient_id, "Asha.K@sbx");
+    assert_int_equal(c.n_contexts, 1);
+    abdm_consent_clear(&c);
+    OK_(view->consents_of(view, "HIP_1", "asha.k@sbx", &ids, &n));
+    assert_int_equal(n, 1);
+    assert_string_equal(ids[0], "C-1");
+    free(ids[0]);
+    free(ids);
+}
+
+
+static void
+the_sweep_seals_what_version_2_wrote_plain(void **state)
+{
+    char problem[512], **ids;
+    abdm_consent_t c;
+    bool more;
+    size_t n;
+
+    (void) state;
+    make_version_2();
+    OK_(abdm_seal_key_random(&K.key));
+    OK_(prepare(problem));
+    OK_(abdm_store_open(K.url, K.key, &K.store));
+    const abdm_view_t *view = abdm_store_view(K.store);
+
+    OK_(abdm_store_sweep(K.store, 1, &more));
+    assert_false(more);
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM consent"
+                                          " WHERE typeof(patient_id) = 'text'"), 0);
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM consent"
+                                          " WHERE patient_key IS NULL"), 1);
+    OK_(view->consent(view, "HIP_1", "C-1", &c));
+    assert_string_equal(c.patient_id, "Asha.K@sbx");
+    assert_int_equal(c.n_contexts, 1);
+    abdm_consent_clear(&c);
+    OK_(view->consents_of(view, "HIP_2", "asha.k@sbx", &ids, &n));
+    assert_int_equal(n, 1);
+    assert_string_equal(ids[0], "C-2");
+    free(ids[0]);
+    free(ids);
+}
+
+
 #define DIR_TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int
@@ -186,6 +399,10 @@ main(void)
         DIR_TEST(a_file_that_is_no_database_is_refused_with_its_name),
         DIR_TEST(a_store_is_closed_to_others_from_its_first_moment),
         DIR_TEST(a_store_given_to_its_owner_is_closed_to_others),
+        DIR_TEST(the_tables_have_the_columns_that_the_rows_describe),
+        DIR_TEST(no_search_for_rows_reads_a_whole_table),
+        DIR_TEST(jobs_and_consents_of_version_2_are_read_as_they_were_written),
+        DIR_TEST(the_sweep_seals_what_version_2_wrote_plain),
         DIR_TEST(the_address_of_a_store_must_be_an_absolute_path_in_a_directory_that_is_there),
     };
 

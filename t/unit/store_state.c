@@ -228,6 +228,77 @@ a_record_moved_to_another_row_or_altered_does_not_open(void **state)
 }
 
 
+/* --- the patient of a consent --- */
+
+static void
+put_consent_of(const char *hip_id, const char *id, const char *patient_id)
+{
+    abdm_consent_t c = {.id = strdup(id), .hip_id = strdup(hip_id),
+                        .patient_id = strdup(patient_id)};
+    abdm_effects_t e = {0};
+
+    abdm_effect_consent(&e, &c);
+    apply(&e);
+}
+
+
+static void
+consents_are_found_by_their_patient_in_the_facility_while_they_have_content(void **state)
+{
+    const abdm_view_t *view = abdm_store_view(K.store);
+    char **ids;
+    size_t n;
+
+    (void) state;
+    put_consent_of("HIP_1", "C-3", "A@sbx");
+    put_consent_of("HIP_1", "C-2", "a@sbx");
+    put_consent_of("HIP_1", "C-4", "b@sbx");
+    put_consent_of("HIP_2", "C-5", "a@sbx");
+    put_consent(ABDM_CONSENT_GRANTED); /* C-1 of a@sbx */
+    OK_(view->consents_of(view, "HIP_1", "a@SBX", &ids, &n));
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        char want[] = {'C', '-', (char) ('1' + i), '\0'};
+
+        assert_string_equal(ids[i], want);
+        free(ids[i]);
+    }
+    free(ids);
+
+    put_consent(ABDM_CONSENT_REVOKED); /* a tombstone knows no patient */
+    OK_(view->consents_of(view, "HIP_1", "a@sbx", &ids, &n));
+    assert_int_equal(n, 2);
+    for (size_t i = 0; i < n; i++)
+        free(ids[i]);
+    free(ids);
+    OK_(view->consents_of(view, "HIP_3", "a@sbx", &ids, &n));
+    assert_int_equal(n, 0);
+    assert_null(ids);
+}
+
+
+static void
+the_patient_of_a_consent_is_sealed_and_stays_with_it(void **state)
+{
+    const abdm_view_t *view = abdm_store_view(K.store);
+    abdm_consent_t c;
+
+    (void) state;
+    put_consent_of("HIP_1", "C-1", "a@sbx");
+    put_consent_of("HIP_1", "C-2", "b@sbx");
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM consent WHERE instr(patient_id,"
+                                          " CAST('@sbx' AS BLOB)) > 0"),
+                     0);
+    store_kit_exec(&K, "UPDATE consent SET patient_id = (SELECT patient_id FROM consent"
+                       " WHERE id = 'C-1') WHERE id = 'C-2'");
+    OK_(view->consent(view, "HIP_1", "C-1", &c));
+    assert_string_equal(c.patient_id, "a@sbx");
+    abdm_consent_clear(&c);
+    assert_int_equal(view->consent(view, "HIP_1", "C-2", &c).code, ABDM_E_SEAL);
+    assert_null(c.id);
+}
+
+
 int
 main(void)
 {
@@ -241,6 +312,8 @@ main(void)
         STORE_TEST(parts_go_with_their_transfer_and_cannot_be_without_it),
         STORE_TEST(a_record_on_disk_cannot_be_read_without_the_key),
         STORE_TEST(a_record_moved_to_another_row_or_altered_does_not_open),
+        STORE_TEST(consents_are_found_by_their_patient_in_the_facility_while_they_have_content),
+        STORE_TEST(the_patient_of_a_consent_is_sealed_and_stays_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

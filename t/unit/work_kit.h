@@ -86,7 +86,7 @@ claim_jobs(const char *owner, abdm_ms_t now, abdm_job_t *out)
 {
     size_t n = 0;
 
-    OK_(abdm_store_job_claim(K.store, owner, now, true, 16, out, &n));
+    OK_(abdm_store_job_claim(K.store, owner, now, ~0u, 16, out, &n));
     return n;
 }
 

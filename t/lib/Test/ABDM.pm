@@ -108,21 +108,26 @@ sub start_hmis ($self) {
 sub start_nginx ($self) {
     my $dir = $self->{dir};
     $self->write_conf if !-e "$dir/nginx.conf";
+    unlink "$dir/hmis.sock";
+    $self->_spawn(nginx => { $self->_nginx_env }, 'nginx', '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf",
+        '-g', 'daemon off;');
+    return $self->wait_port(nginx => $self->{port});
+}
+
+sub _nginx_env ($self) {
     my %env = %{ $self->{option}{env} // {} };
     if (build_dir() =~ /asan/) {
         chomp($env{LD_PRELOAD} = qx(gcc -print-file-name=libasan.so));
         $env{ASAN_OPTIONS}  = 'detect_leaks=0:abort_on_error=0';
         $env{UBSAN_OPTIONS} = 'print_stacktrace=1';
     }
-    unlink "$dir/hmis.sock";
-    $self->_spawn(nginx => \%env, 'nginx', '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf",
-        '-g', 'daemon off;');
-    return $self->wait_port(nginx => $self->{port});
+    return %env;
 }
 
 # `nginx -t` on the present configuration: (true when it passes, what it said).
 sub test_conf ($self) {
-    my $dir  = $self->{dir};
+    my $dir = $self->{dir};
+    local %ENV = (%ENV, $self->_nginx_env);
     my $said = qx(nginx -t -p $dir -e $dir/error.log -c $dir/nginx.conf 2>&1);
     return ($? == 0, $said);
 }

@@ -28,6 +28,7 @@ has [qw(sim_url certs port token daemon)];
 has hip      => 'IN0990001234_1';
 has received => sub { [] };
 has status   => 202;
+has 'on_callback';    # called with each callback, after it was noted
 has ua => sub ($self) { Mojo::UserAgent->new(ca => $self->certs . '/ca.pem', max_response_size => 0) };
 
 sub serve ($self) {
@@ -37,6 +38,7 @@ sub serve ($self) {
         push @{ $self->received },
             { path => $c->req->url->path->to_string, headers => $c->req->headers, body => $JSON->decode($c->req->body) };
         $c->render(data => '', status => $self->status);
+        $self->on_callback->($self->received->[-1]) if $self->on_callback && $self->status == 202;
     });
     my $dir = $self->certs;
     my $listen = 'https://127.0.0.1:' . $self->port . "?cert=$dir/server.pem&key=$dir/server.key";
@@ -65,7 +67,12 @@ sub last_callback ($self, $kind) {
 
 # Sends a message. Changes: headers (null removes; a list repeats), body (patch), raw, path, method,
 # query.
-sub call ($self, $kind, $body, %change) {
+sub call ($self, $kind, $body, %change) { return $self->_run($self->message($kind, $body, %change)) }
+
+# The same without waiting for the answer: a promise.
+sub call_p ($self, $kind, $body, %change) { return $self->ua->start_p($self->message($kind, $body, %change)) }
+
+sub message ($self, $kind, $body, %change) {
     my %headers = (
         'REQUEST-ID' => new_uuid(), TIMESTAMP => iso(), 'X-CM-ID' => 'sbx', 'X-HIP-ID' => $self->hip,
         'Content-Type' => 'application/json',
@@ -81,7 +88,7 @@ sub call ($self, $kind, $body, %change) {
         next if !defined $value;
         $tx->req->headers->add($name => $_) for ref $value ? @$value : $value;
     }
-    return $self->_run($tx);
+    return $tx;
 }
 
 sub log_in ($self, %change) {

@@ -1,7 +1,8 @@
 package Hmis::Data;
 
-# The hospital's books: patients, doctors, visits, papers. All of it is invented. The synthetic
-# patients (UH2nnnnn) are computed from their number, so a load test may ask for any of them.
+# The hospital's books: patients, doctors, visits, papers, and the journal of visits. All of it is
+# invented. The synthetic patients (UH2nnnnn) are computed from their number, so a load test may ask
+# for any of them; only what is entered about them is kept.
 
 use Mojo::Base -base, -signatures;
 use utf8;
@@ -14,7 +15,7 @@ my %DOCTOR = (
 );
 
 my @PATIENT_FIELDS = qw(uhid first last sex dob phone village registered);
-my %PATIENT = map { my %p; @p{@PATIENT_FIELDS} = @$_; ($p{uhid} => \%p) } (
+my @PATIENTS = (
     ['UH100231', 'Asha',   'Kumari', 'F', '14-05-1988', '9000000001', 'Rampur',     '03-02-2019'],
     ['UH100232', 'Ravi',   'Iyer',   'M', '02-11-1975', '9000000002', 'Kumbakonam', '21-07-2020'],
     ['UH100233', 'Farida', 'Begum',  'F', '23-01-1961', '9000000003', 'Malihabad',  '09-10-2018'],
@@ -80,54 +81,133 @@ my %ENTERED = (
     },
 );
 
+# Names of synthetic patients, one syllable for each digit of the number.
+my @SYLLABLE = qw(ka ri mo su ve na pi tu le ja);
+
 my %TYPE = (
     pdf => 'application/pdf', png => 'image/png', jpg => 'image/jpeg',
     json => 'application/fhir+json',
 );
 
+# What each book starts with; start_over() opens them anew.
+has people => sub {
+    my %people;
+    for my $row (@PATIENTS) {
+        my %patient = (abha => '', abha_address => '');
+        @patient{@PATIENT_FIELDS} = @$row;
+        $people{ $patient{uhid} } = \%patient;
+    }
+    return \%people;
+};
+
 has visits_by_no => sub ($self) {
     my %visit;
     for my $row (@VISITS) {
         my ($no, $date, $uhid, $department, $doctor, @papers) = @$row;
-        $visit{$no} = _visit($no, $date, $PATIENT{$uhid}, $department, $DOCTOR{$doctor}, @papers);
+        $visit{$no} = _visit($no, $date, $uhid, $department, $DOCTOR{$doctor}, @papers);
     }
     return \%visit;
+};
+
+has numbers_by_uhid => sub ($self) {
+    my %numbers;
+    push @{ $numbers{ $_->{uhid} } }, $_->{no} for values %{ $self->visits_by_no };
+    return \%numbers;
 };
 
 has papers_by_id => sub ($self) {
     my %paper;
     for my $visit (values %{ $self->visits_by_no }) {
-        $paper{ $_->{id} } = { %$_, visit => $visit } for @{ $visit->{papers} };
+        $paper{ $_->{id} } = [$_, $visit->{no}] for @{ $visit->{papers} };
     }
     return \%paper;
 };
 
+has journal => sub { [] };    # visit numbers; the entry's own number is its place, from 1
+
+sub start_over ($self) {
+    delete @$self{qw(people visits_by_no numbers_by_uhid papers_by_id journal)};
+    return $self;
+}
+
 sub patient ($self, $uhid) {
-    return $PATIENT{$uhid} // _synthetic_patient($uhid);
+    return $self->people->{$uhid} // _synthetic_patient($uhid);
 }
 
 sub patients ($self, %want) {
-    my @found = map { $PATIENT{$_} } sort keys %PATIENT;
+    my @found = map { $self->people->{$_} } sort keys %{ $self->people };
+    push @found, $self->_synthetic_for(%want);
     @found = grep { $_->{phone} eq $want{phone} } @found if defined $want{phone};
+    @found = grep { _has_abha($_, $want{abha}) } @found  if defined $want{abha};
     @found = grep { index(lc "$_->{first} $_->{last}", lc $want{name}) >= 0 } @found
         if defined $want{name};
     return @found;
 }
 
+# Enters a patient, or changes one who is there. Returns the patient.
+sub enter_patient ($self, %fields) {
+    my $uhid = $fields{uhid} || $self->_next_uhid;
+    my $old  = $self->patient($uhid) // {
+        first => '', last => '', sex => 'O', dob => '', phone => '', village => '',
+        registered => '01-01-2026', abha => '', abha_address => '',
+    };
+    my %new = (%$old, map { ($_ => $fields{$_}) } grep { defined $fields{$_} } @PATIENT_FIELDS, qw(abha abha_address));
+    $new{uhid} = $uhid;
+    return $self->people->{$uhid} = \%new;
+}
+
+# Enters a visit of a patient, or changes one that is there; either way it comes to the journal.
+# `kinds` names its papers, which are new then. Returns the visit, or nothing without such a patient.
+sub enter_visit ($self, %fields) {
+    my $no  = $fields{no} || sprintf 'OPD-T-%06d', 1 + @{ $self->journal };
+    my $old = $self->visits_by_no->{$no};
+    my $uhid = $old ? $old->{uhid} : $fields{uhid} // '';
+    return if !$self->patient($uhid);
+    my $visit = {
+        %{ $old // _visit($no, '01-04-2026 10:00', $uhid, 'General Medicine', $DOCTOR{joshi}) },
+        map { ($_ => $fields{$_}) } grep { defined $fields{$_} } qw(date department),
+    };
+    my $kinds = $fields{kinds} // ($old ? undef : ['Prescription']);
+    $visit->{papers} = $self->_new_papers($visit, @$kinds) if $kinds;
+    push @{ $self->numbers_by_uhid->{$uhid} }, $no if !$old;
+    $self->visits_by_no->{$no} = $visit;
+    push @{ $self->journal }, $no;
+    return $self->_shown($visit);
+}
+
+sub _new_papers ($self, $visit, @kinds) {
+    my $stem = join '', 'T', $visit->{no} =~ /(\w+)/g;
+    my $day  = substr $visit->{date}, 0, 10;
+    my @papers = map { _paper($day, "${stem}x$_", $kinds[$_], $kinds[$_], '11:00', 'pdf') } 0 .. $#kinds;
+    $self->papers_by_id->{ $_->{id} } = [$_, $visit->{no}] for @papers;
+    return \@papers;
+}
+
+# Entries of the journal behind number `after`, each with the visit as it is now.
+sub changes ($self, $after, $limit) {
+    my $journal = $self->journal;
+    my $last    = $after + $limit < @$journal ? $after + $limit : @$journal;
+    $last = $after if $last < $after;
+    my @changes = map { +{ n => $_, visit => $self->visit($journal->[$_ - 1]) } } $after + 1 .. $last;
+    return { changes => \@changes, last => $last, more => $last < @$journal ? \1 : \0 };
+}
+
 sub visits_of ($self, $uhid) {
-    return map { $self->visit("OPD-S-$1-$_") } reverse 1 .. 3 if $uhid =~ /\AUH2(\d{5})\z/;
-    my @visits = grep { $_->{patient}{uhid} eq $uhid } values %{ $self->visits_by_no };
+    my @numbers = @{ $self->numbers_by_uhid->{$uhid} // [] };
+    push @numbers, map { "OPD-S-$1-$_" } 1 .. 3 if $uhid =~ /\AUH2(\d{5})\z/;
+    my @visits = map { $self->visit($_) } @numbers;
     @visits = sort { _sortable($b->{date}) cmp _sortable($a->{date}) } @visits;
     return @visits;
 }
 
 sub visit ($self, $no) {
     if ($no =~ /\AOPD-S-(\d{5})-([1-3])\z/) {
-        return _visit(
-            $no, "0$2-03-2026 09:00", _synthetic_patient("UH2$1"), 'General Medicine',
-            $DOCTOR{joshi}, ["S$1$2", 'Prescription', "Prescription $2", '09:30', 'pdf']);
+        return $self->_shown(_visit(
+            $no, "0$2-03-2026 09:00", "UH2$1", 'General Medicine',
+            $DOCTOR{joshi}, ["S$1$2", 'Prescription', "Prescription $2", '09:30', 'pdf']));
     }
-    return $self->visits_by_no->{$no};
+    my $visit = $self->visits_by_no->{$no} or return;
+    return $self->_shown($visit);
 }
 
 sub paper ($self, $id) {
@@ -135,14 +215,41 @@ sub paper ($self, $id) {
         my $visit = $self->visit("OPD-S-$1-$2");
         return { %{ $visit->{papers}[0] }, visit => $visit };
     }
-    return $self->papers_by_id->{$id};
+    my ($paper, $no) = @{ $self->papers_by_id->{$id} // return };
+    return { %$paper, visit => $self->visit($no) };
 }
 
-sub _visit ($no, $date, $patient, $department, $doctor, @papers) {
+# A visit with its patient as the books have him now.
+sub _shown ($self, $visit) {
+    my %shown = (%$visit, patient => $self->patient($visit->{uhid}));
+    delete $shown{uhid};
+    return \%shown;
+}
+
+sub _next_uhid ($self) {
+    my $n = 300_000;
+    $n++ while $self->people->{"UH$n"};
+    return "UH$n";
+}
+
+# The synthetic patient who may be meant, unless something was entered about that one.
+sub _synthetic_for ($self, %want) {
+    my ($digits) = ($want{phone} // '') =~ /\A98000(\d{5})\z/;
+    return if !defined $digits || $self->people->{"UH2$digits"};
+    return _synthetic_patient("UH2$digits");
+}
+
+sub _has_abha ($patient, $wanted) {
+    return lc $patient->{abha_address} eq lc $wanted if $wanted =~ /@/;
+    my ($own, $asked) = map { s/\D//gr } $patient->{abha}, $wanted;
+    return $asked ne '' && $own eq $asked;
+}
+
+sub _visit ($no, $date, $uhid, $department, $doctor, @papers) {
     my $day = substr $date, 0, 10;
     return {
         no => $no, date => $date, department => $department,
-        patient => $patient, doctor => $doctor,
+        uhid => $uhid, doctor => $doctor,
         papers => [map { _paper($day, @$_) } @papers],
         %{ $ENTERED{$no} // {} },
     };
@@ -157,10 +264,12 @@ sub _paper ($day, $id, $kind, $title, $time, $form) {
 }
 
 sub _synthetic_patient ($uhid) {
-    return if $uhid !~ /\AUH2(\d{5})\z/;
+    my ($number) = $uhid =~ /\AUH2(\d{5})\z/ or return;
+    my @syllable = @SYLLABLE[split //, $number];
     return {
-        uhid => $uhid, first => "Synthetic", last => "Patient", sex => $1 % 2 ? 'F' : 'M',
-        dob => '01-01-1990', phone => "90001$1", village => 'Nowhere', registered => '01-01-2026',
+        uhid => $uhid, first => ucfirst join('', @syllable[0 .. 2]), last => ucfirst join('', @syllable[3, 4]) . 'n',
+        sex => $number % 2 ? 'M' : 'F', dob => '01-01-' . (1950 + $number % 60), phone => "98000$number",
+        village => 'Nowhere', registered => '01-01-2026', abha => '', abha_address => '',
     };
 }
 

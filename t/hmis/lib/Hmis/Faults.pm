@@ -1,7 +1,7 @@
 package Hmis::Faults;
 
 # Misbehaviour of the demo application, on demand, for tests: a Mojolicious plugin that adds
-# /_test/ and spoils chosen answers. README.md lists the actions.
+# /_test/ and spoils chosen answers. It also enters patients and visits for them. README.md lists all.
 
 use Mojo::Base 'Mojolicious::Plugin', -signatures;
 use Mojo::IOLoop;
@@ -32,6 +32,7 @@ my %ACTION = (
 );
 
 sub register ($self, $app, $conf) {
+    _add_books($app->routes);
     $app->routes->post('/_test/fault' => sub ($c) {
         my $fault = $c->req->json;
         return $c->render(json => { error => 'path and action wanted' }, status => 400)
@@ -49,6 +50,37 @@ sub register ($self, $app, $conf) {
     $app->hook(around_dispatch => sub ($next, $c) { $self->_dispatch($next, $c) });
     $app->hook(after_dispatch => sub ($c) { $self->_note($c) });
     return;
+}
+
+# What a test enters as if it had been typed in, and what it may look up.
+sub _add_books ($routes) {
+    $routes->post('/_test/patients' => sub ($c) { $c->render(json => $c->books->enter_patient(%{ $c->req->json })) });
+    $routes->post('/_test/visits' => sub ($c) {
+        my $given  = $c->req->json;
+        my @visits = $given->{n} ? _many_visits($c, $given) : $c->books->enter_visit(%$given);
+        return $c->missing('patient') if !@visits;
+        $c->render(json => { count => scalar @visits, visit => $visits[-1], last => scalar @{ $c->books->journal } });
+    });
+    $routes->post('/_test/reset' => sub ($c) {
+        $c->books->start_over;
+        @{ $c->events } = %{ $c->otps } = ();
+        $c->render(json => { ok => 1 });
+    });
+    $routes->get('/_test/events' => sub ($c) { $c->render(json => { events => $c->events }) });
+    $routes->get('/_test/otps' => sub ($c) { $c->render(json => { otps => [values %{ $c->otps }] }) });
+    return;
+}
+
+# One new visit for each of n synthetic patients.
+sub _many_visits ($c, $given) {
+    my $first = $given->{first} // 0;
+    my @visits;
+    for my $n ($first .. $first + $given->{n} - 1) {
+        my $number = sprintf '%05d', $n % 100_000;
+        $c->books->enter_patient(uhid => "UH2$number", abha_address => "c$number\@sbx") if $given->{abha};
+        push @visits, $c->books->enter_visit(%$given, uhid => "UH2$number", no => undef);
+    }
+    return @visits;
 }
 
 sub _note ($self, $c) {

@@ -1,16 +1,21 @@
 package Sim::App;
 
-# Puts the simulator together: which paths are the gateway's, the requester's and the control
-# API's, and how an answer, or a fault in its place, goes out.
+# Puts the simulator together: which paths are the gateway's, the requester's, the SMS provider's and
+# the control API's, and how an answer, or a fault in its place, goes out.
 
 use Mojo::Base 'Mojolicious', -signatures;
 use Cpanel::JSON::XS ();
+use Mojo::Date;
 use Mojo::IOLoop;
+use Sim::Clock qw(now);
 use Sim::Cm;
 use Sim::Control;
 use Sim::Fault;
 use Sim::Gateway;
 use Sim::Hiu;
+use Sim::Outage;
+use Sim::Outbox;
+use Sim::Sms;
 use Sim::State;
 
 my $JSON = Cpanel::JSON::XS->new->utf8->canonical;
@@ -25,6 +30,7 @@ sub startup ($self) {
     $self->max_request_size(0);    # a page of 200 MB arrives as a body of 356 MB, into a file
     $self->log->level($ENV{SIM_LOG} // 'warn');
     my $cm = Sim::Cm->new(state => $state, ca => $self->ca);
+    $state->outbox(Sim::Outbox->new(state => $state, cm => $cm));
     Sim::Control::add_routes($self->routes, $state, $cm);
     $self->hook(after_build_tx => sub ($tx, $app) {
         $tx->req->on(progress => sub ($request) { Sim::Fault::early_drop($state, $tx) })
@@ -38,7 +44,11 @@ sub startup ($self) {
 sub handler ($self, $tx) {
     my $path = $tx->req->url->path->to_string;
     return $self->SUPER::handler($tx) if $path =~ m{\A/_sim(?:/|\z)};
-    return $self->_receive($self->build_controller($tx), $path =~ m{\A/hiu/push/} ? \&Sim::Hiu::receive : \&_gateway);
+    my $c = $self->build_controller($tx);
+    return $self->_receive($c, \&Sim::Hiu::receive) if $path =~ m{\A/hiu/push/};
+    return $self->_receive($c, \&Sim::Sms::receive) if $path =~ m{\A/sms/};
+    $c->res->headers->date(Mojo::Date->new(now() + $self->state->config->{date_skew_seconds})->to_string);
+    return $self->state->outage ? Sim::Outage::answer($self->state, $c) : $self->_receive($c, \&_gateway);
 }
 
 sub _gateway ($state, $c, $call, $done) { return $done->(Sim::Gateway::handle($state, $c, $call)) }

@@ -7,14 +7,14 @@ package Sim::Check;
 use Mojo::Base -strict, -signatures;
 use Cpanel::JSON::XS ();
 use Exporter 'import';
-use Sim::Clock qw(is_uuid parse_iso);
+use Sim::Clock qw(is_uuid now parse_iso);
 use Sim::Schema qw(schema_faults);
 
-our @EXPORT_OK = qw(check_headers check_body refuse answer);
+our @EXPORT_OK = qw(check_headers check_body check_envelope refuse answer);
 
 my $JSON = Cpanel::JSON::XS->new->utf8;
-my @FORBIDDEN = qw(X-HIU-ID X-AUTH-TOKEN X-LINK-TOKEN);
-my @SINGLE = qw(Authorization REQUEST-ID TIMESTAMP X-CM-ID X-HIP-ID Content-Type Content-Length Host);
+my %FORBIDDEN = ('X-HIU-ID' => 'hiu', 'X-AUTH-TOKEN' => '', 'X-LINK-TOKEN' => 'link');
+my @SINGLE = qw(Authorization REQUEST-ID TIMESTAMP X-CM-ID X-HIP-ID X-HIU-ID X-LINK-TOKEN Content-Type Content-Length Host);
 
 sub answer ($status, $body = undef, %headers) {
     return { status => $status, body => $body, headers => \%headers };
@@ -26,7 +26,9 @@ sub refuse ($status, $code, $message) {
 
 sub _denied () { return { status => 403, text => 'Access Denied', headers => {} } }
 
-# $need: bearer, hip, body (each 0 or 1). Gives the refusal, or nothing.
+# $need, each 0 or 1: bearer, hip, body; hiu (X-HIU-ID will do instead of X-HIP-ID), link (X-LINK-TOKEN
+# may be there), query (may be there), registry (no REQUEST-ID, TIMESTAMP and X-CM-ID needed). Gives
+# the refusal, or nothing.
 sub check_headers ($state, $c, $call, $need) {
     my @refusals;
     my $headers = $c->req->headers;
@@ -38,13 +40,14 @@ sub check_headers ($state, $c, $call, $need) {
         $fault->(_denied(), 'header.repeated', "$name is sent more than once")
             if @{ $headers->every_header($name) } > 1;
     }
-    for my $name (@FORBIDDEN) {
+    for my $name (grep { !$need->{ $FORBIDDEN{$_} } } sort keys %FORBIDDEN) {
         $fault->(refuse(400, 1032, 'Invalid header'), 'header.unexpected', "$name does not belong here")
             if defined $headers->header($name);
     }
-    $fault->(_denied(), 'url.query', 'no query belongs here') if length $call->{query};
+    $fault->(_denied(), 'url.query', 'no query belongs here') if length $call->{query} && !$need->{query};
     _bearer($state, $headers->authorization, $need, $fault);
-    _envelope($state, $headers, $need, $fault);
+    _ids($state, $headers, $need, $fault) if !$need->{registry};
+    _facility($state, $headers, $need, $fault);
     return $refusals[0];
 }
 
@@ -62,7 +65,7 @@ sub _bearer ($state, $header, $need, $fault) {
     my $session = $state->sessions->{$token}
         or return $fault->($wrong, 'authorization.unknown', 'this token was not issued here');
     return $fault->($wrong, 'authorization.expired', 'the session token has expired')
-        if $session->{until} <= time;
+        if $session->{until} <= now();
     return;
 }
 
@@ -74,7 +77,7 @@ sub session_forgotten ($state, $c) {
     return answer(401, { code => '900901', message => 'Invalid Credentials', description => 'Access failure' });
 }
 
-sub _envelope ($state, $headers, $need, $fault) {
+sub _ids ($state, $headers, $need, $fault) {
     my $config = $state->config;
     my $id     = $headers->header('REQUEST-ID');
     if (!defined $id || $id eq '') { $fault->(_denied(), 'request-id.missing', 'REQUEST-ID is missing') }
@@ -91,16 +94,21 @@ sub _envelope ($state, $headers, $need, $fault) {
     elsif (!defined $time) {
         $fault->(refuse(400, 1016, 'Invalid timestamp'), 'timestamp.form', 'TIMESTAMP is not UTC with milliseconds and Z');
     }
-    elsif (abs($time - time) > $config->{skew_seconds}) {
+    elsif (abs($time - now()) > $config->{skew_seconds}) {
         $fault->(refuse(400, 1016, 'Invalid timestamp'), 'timestamp.skew', 'TIMESTAMP is too far from now');
     }
 
     my $cm = $headers->header('X-CM-ID');
     $fault->(_denied(), 'cm-id', 'X-CM-ID is missing or wrong') if !defined $cm || $cm ne $config->{cm_id};
+    return;
+}
 
-    my $hip = $headers->header('X-HIP-ID');
+sub _facility ($state, $headers, $need, $fault) {
+    my $known = $state->config->{hips};
+    my ($hip, $hiu) = map { $headers->header($_) } qw(X-HIP-ID X-HIU-ID);
+    $hip //= $hiu if $need->{hiu};
     if ($need->{hip} && !defined $hip) { $fault->(_denied(), 'hip-id.missing', 'X-HIP-ID is missing') }
-    elsif (defined $hip && !$config->{hips}{$hip}) {
+    elsif (defined $hip && !$known->{$hip}) {
         $fault->(refuse(400, 1035, 'Invalid HIP ID'), 'hip-id.unknown', 'X-HIP-ID is no facility of this bridge');
     }
 
@@ -108,6 +116,17 @@ sub _envelope ($state, $headers, $need, $fault) {
     $fault->(answer(415, undef), 'content-type', 'Content-Type is not application/json')
         if $need->{body} && $type !~ m{\Aapplication/json(?:;\s*charset=utf-8)?\z}i;
     return;
+}
+
+# The envelope of v0.5: requestId and timestamp in the body are those of the headers.
+sub check_envelope ($state, $c, $call, $body) {
+    my $headers = $c->req->headers;
+    my $before  = @{ $call->{violations} };
+    $state->violate($call, 'envelope.request-id', 'requestId is not that of the header')
+        if defined $body->{requestId} && $body->{requestId} ne ($headers->header('REQUEST-ID') // '');
+    $state->violate($call, 'envelope.timestamp', 'timestamp is not that of the header')
+        if defined $body->{timestamp} && $body->{timestamp} ne ($headers->header('TIMESTAMP') // '');
+    return @{ $call->{violations} } > $before ? answer(400, { error => { code => 1000, message => 'Invalid request id' } }) : undef;
 }
 
 # The parsed body, or nothing and the refusal.

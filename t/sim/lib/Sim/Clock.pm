@@ -1,6 +1,7 @@
 package Sim::Clock;
 
-# Times and ids as the gateway writes them: UTC with milliseconds and Z, lower-case UUIDs.
+# Times and ids as the gateway writes them: UTC with milliseconds and Z, lower-case UUIDs. now() is
+# the simulator's own clock, which the control API can move; now_ms() is for measuring and never moves.
 
 use Mojo::Base -strict, -signatures;
 use Crypt::PRNG qw(random_bytes);
@@ -9,14 +10,22 @@ use POSIX qw(strftime);
 use Time::HiRes qw(time);
 use Time::Local qw(timegm_modern);
 
-our @EXPORT_OK = qw(iso parse_iso new_uuid is_uuid now_ms);
+our @EXPORT_OK = qw(iso parse_iso new_uuid is_uuid now now_ms move_clock clock_moved);
 
 my $UUID = qr/\A[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/;
 my $ISO  = qr/\A(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z\z/;
 
+my $moved = 0;
+
+sub now () { return time + $moved }
+
 sub now_ms () { return int(time * 1000) }
 
-sub iso ($seconds = time) {
+sub clock_moved () { return $moved }
+
+sub move_clock ($seconds) { return $moved += $seconds }
+
+sub iso ($seconds = now()) {
     my $ms = int($seconds * 1000 + 0.5);
     return strftime('%Y-%m-%dT%H:%M:%S', gmtime int($ms / 1000)) . sprintf '.%03dZ', $ms % 1000;
 }

@@ -13,7 +13,7 @@ use MIME::Base64 qw(encode_base64);
 use Mojo::IOLoop;
 use Mojo::Promise;
 use Mojo::UserAgent;
-use Sim::Clock qw(iso new_uuid now_ms);
+use Sim::Clock qw(iso new_uuid now now_ms);
 use Sim::FastKeys ();
 
 my $JSON     = Cpanel::JSON::XS->new->utf8->canonical;
@@ -51,7 +51,7 @@ sub merge ($base, $patch) {
 # artefact), hi_types, hip, from, to, erase_at, consent_id, detail (patch over the artefact).
 sub new_consent ($self, $wish = {}) {
     my $state = $self->state;
-    my $now   = time;
+    my $now   = now();
     my $id    = $wish->{consent_id} // new_uuid();
     my $hip   = $wish->{hip}        // (sort keys %{ $state->config->{hips} })[0];
     my $whose = $wish->{patient_reference} // 'UH100231';
@@ -107,7 +107,7 @@ sub new_transfer ($self, $consent, $wish = {}) {
     my $transfer = {
         transaction_id => $id, consent_id => $consent->{consent_id}, hip => $consent->{hip}, own => $own,
         contexts => [map { $_->{careContextReference} } @{ $consent->{detail}{careContexts} // [] }],
-        hi_types => $consent->{detail}{hiTypes} // [], pages => {}, query => $query, push_path => $slug, sent_ms => now_ms(),
+        hi_types => $consent->{detail}{hiTypes} // [], pages => {}, query => $query, push_path => $slug, sent_at => now(),
     };
     my $body = {
         requestId => '', timestamp => '', transactionId => $id,
@@ -118,7 +118,7 @@ sub new_transfer ($self, $consent, $wish = {}) {
             keyMaterial => {
                 cryptoAlg   => 'ECDH', curve => $own->{curve},
                 dhPublicKey => {
-                    expiry => $wish->{key_expiry} // iso(time + $DAY), parameters => 'Curve25519/32byte random key',
+                    expiry => $wish->{key_expiry} // iso(now() + $DAY), parameters => 'Curve25519/32byte random key',
                     keyValue => encode_base64($key, ''),
                 },
                 nonce => encode_base64($own->{nonce}, ''),
@@ -211,9 +211,17 @@ sub _headers ($self, $wish, $id) {
     return \%headers;
 }
 
+my %KIND = (
+    'hip/patient/care-context/discover' => 'discover', 'hip/link/care-context/init' => 'init',
+    'hip/link/care-context/confirm' => 'confirm', 'hip/patient/share' => 'share', 'patients/status/notify' => 'status',
+);
+
 # What a raw callback is about, so that the answers to it can be judged.
 sub _guess ($wish) {
     my $body = ref $wish->{body} eq 'HASH' ? $wish->{body} : {};
+    for my $end (keys %KIND) {
+        return { kind => $KIND{$end} } if ($wish->{path} // '') =~ m{/\Q$end\E/?\z};
+    }
     return { kind => 'consent', consent_id => $body->{notification}{consentId}, status => $body->{notification}{status} }
         if ($wish->{path} // '') =~ m{/consent/request/hip/notify/?\z};
     return { kind => 'request', transaction_id => $body->{transactionId}, consent_id => $body->{hiRequest}{consent}{id} }

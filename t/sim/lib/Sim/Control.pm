@@ -6,8 +6,13 @@ package Sim::Control;
 use Mojo::Base -strict, -signatures;
 use Mojo::IOLoop;
 use Mojo::Promise;
-use Sim::Clock qw(now_ms);
+use Sim::CitizenControl;
+use Sim::Clock qw(iso clock_moved move_clock now_ms);
 use Sim::Fault qw(add_fault);
+use Sim::LinkStorm;
+use Sim::Outage;
+use Sim::Outbox;
+use Sim::Phr;
 use Sim::Storm;
 
 my $HIDDEN = qr/\A(?:own|on_\w+|final|call|notify_call)\z/;
@@ -16,6 +21,7 @@ my %SHOWN  = map { $_ => 1 } qw(on_request);
 sub add_routes ($routes, $state, $cm) {
     my $sim = $routes->any('/_sim');
     my @storms;
+    my $phr = Sim::Phr->new(state => $state, cm => $cm);
 
     my $post = sub ($path, $code) {
         $sim->post($path => sub ($c) {
@@ -76,9 +82,23 @@ sub add_routes ($routes, $state, $cm) {
     $get->('/faults' => sub ($c) { return { faults => $state->faults } });
     $sim->delete('/faults' => sub ($c) { $state->faults([]); $c->render(json => { ok => 1 }) });
 
+    $post->('/callback_faults' => sub ($c, $wish) {
+        my $error = Sim::Outbox::add_callback_fault($state, $wish);
+        return $error ? { error => $error } : { ok => 1 };
+    });
+    $get->('/callback_faults' => sub ($c) { return { faults => $state->callback_faults } });
+    $sim->delete('/callback_faults' => sub ($c) { $state->callback_faults([]); $c->render(json => { ok => 1 }) });
+    $post->('/outage' => sub ($c, $wish) { return Sim::Outage::set($state, $wish) });
+    $get->('/outage' => sub ($c) { return $state->outage // { kind => 'off' } });
+    $post->('/clock' => sub ($c, $wish) { move_clock($wish->{move} // 0); return _clock() });
+    $get->('/clock' => sub ($c) { return _clock() });
+    Sim::CitizenControl::add_calls($state, $phr, post => $post, get => $get);
+
     $post->('/storm' => sub ($c, $wish) {
-        my %want = map { exists $wish->{$_} ? ($_ => $wish->{$_}) : () } qw(n contexts concurrency timeout_s first);
-        push @storms, Sim::Storm->new(%want, state => $state, cm => $cm)->start;
+        my %want = map { exists $wish->{$_} ? ($_ => $wish->{$_}) : () } qw(n contexts concurrency timeout_s first hip);
+        my $link = ($wish->{kind} // 'transfer') eq 'link';
+        push @storms, ($link ? Sim::LinkStorm->new(%want, phr => $phr, state => $state, cm => $cm)
+            : Sim::Storm->new(%want, state => $state, cm => $cm))->start;
         return { id => $#storms };
     });
     $post->('/storm/:id/stop' => sub ($c, $wish) {
@@ -93,6 +113,8 @@ sub add_routes ($routes, $state, $cm) {
     $sim->any('/*rest' => sub ($c) { $c->render(json => { error => 'no such control call' }, status => 404) });
     return;
 }
+
+sub _clock () { return { now => iso(), moved => clock_moved() } }
 
 sub _consent ($consent) {
     return if !$consent;
@@ -128,11 +150,12 @@ sub _metrics ($state) {
     }
     return {
         counters => $state->counters, calls => scalar @{ $state->calls }, violations => scalar @{ $state->violations },
-        first_call_ms => { after_202 => Sim::Storm::_spread(\@from_accept), after_sending => Sim::Storm::_spread(\@from_send) },
+        first_call_ms => { after_202 => Sim::Storm::spread(\@from_accept), after_sending => Sim::Storm::spread(\@from_send) },
     };
 }
 
 my %HAPPENED = (
+    %Sim::CitizenControl::HAPPENED,
     ack => sub ($state, $wish) {
         my $consent = $state->consents->{ $wish->{consent} // '' } or return;
         return @{ $consent->{acks} } >= ($wish->{count} // 1) ? _consent($consent) : undef;

@@ -1,15 +1,21 @@
 package Sim::Gateway;
 
-# The gateway's own endpoints as a HIP meets them: sessions, keys, and the answers that a HIP
-# sends after a callback. Each function takes the state, the controller and the noted call, and
-# returns an answer; nothing is rendered here.
+# The gateway's endpoints as a HIP meets them: the table of all, and here sessions, keys, and what a HIP
+# sends about consents and transfers. Each function takes the state, the controller, the noted call and
+# the refusal that the headers have earned, and returns an answer; nothing is rendered here.
 
 use Mojo::Base -strict, -signatures;
-use Cpanel::JSON::XS ();
+use Sim::Answered qw(answered may_repeat one_result settle wake);
 use Sim::Check qw(answer check_body check_headers refuse);
-use Sim::Clock qw(now_ms parse_iso);
-
-my $JSON = Cpanel::JSON::XS->new->utf8;
+use Sim::Clock qw(now now_ms parse_iso);
+use Sim::Auth ();
+use Sim::Fetch ();
+use Sim::Link ();
+use Sim::Linking ();
+use Sim::Notice ();
+use Sim::Registry ();
+use Sim::Share ();
+use Sim::Token ();
 
 # path => [method, function, needs]
 our %ROUTE = (
@@ -20,10 +26,18 @@ our %ROUTE = (
     '/api/hiecm/data-flow/v3/health-information/hip/on-request' =>
         ['POST', \&on_request, { bearer => 1, hip => 1, body => 1 }],
     '/api/hiecm/data-flow/v3/health-information/notify' => ['POST', \&notify, { bearer => 1, hip => 1, body => 1 }],
+    %Sim::Auth::ROUTE, %Sim::Fetch::ROUTE, %Sim::Link::ROUTE, %Sim::Linking::ROUTE, %Sim::Notice::ROUTE,
+    %Sim::Registry::ROUTE, %Sim::Share::ROUTE, %Sim::Token::ROUTE,
 );
 
+sub _route ($path) {
+    return $ROUTE{$path} if $ROUTE{$path};
+    my ($found) = grep { $path =~ $_->[0] } @Sim::Registry::PATTERN;
+    return $found && $found->[1];
+}
+
 sub handle ($state, $c, $call) {
-    my $route = $ROUTE{ $call->{path} };
+    my $route = _route($call->{path});
     if (!$route) {
         $state->violate($call, 'path.unknown', "the gateway has no $call->{path}");
         return answer(404, { code => '404', type => 'Status report', message => 'Not Found',
@@ -63,39 +77,13 @@ sub certs ($state, $c, $call, $refused) {
     return answer(200, $state->keys->jwks);
 }
 
-# What on-notify and on-request share: the callback that they answer, once, with result or error.
-sub _answered ($state, $c, $call, $body, $kind, $result) {
-    my $refuse = sub ($rule, $message, $code, $text) {
-        $state->violate($call, $rule, $message);
-        return (undef, refuse(400, $code, $text));
-    };
-    my $both = exists $body->{$result} && exists $body->{error};
-    return $refuse->('result.both', "$result and error together", 1015, 'Invalid response') if $both;
-    return $refuse->('result.none', "neither $result nor error", 1015, 'Invalid response')
-        if !exists $body->{$result} && !exists $body->{error};
-    my $id       = $body->{response}{requestId};
-    my $callback = $state->callbacks->{$id}
-        or return $refuse->('response.unknown', 'response.requestId is no callback of ours',
-        2500, "No mapping found for $id");
-    return $refuse->('response.kind', "response.requestId is a $callback->{kind} callback", 1052, 'Invalid requestId')
-        if $callback->{kind} ne $kind;
-    my $hip = $c->req->headers->header('X-HIP-ID') // '';
-    return $refuse->('hip-id.other', 'the callback was for another facility', 1035, 'Invalid HIP ID')
-        if defined $callback->{hip} && $hip ne $callback->{hip};
-    if (my $before = $callback->{answered}) {
-        return (undef, refuse(400, 1113, 'Duplicate response')) if $before->{spoiled} || _may_repeat($state, $before, $call);
-        return $refuse->('response.repeated', 'this callback was answered before', 1113, 'Duplicate response');
-    }
-    return ($callback, undef);
-}
-
-sub _keep ($call, $body) { return $call->{body} = $body }
-
 sub on_notify ($state, $c, $call, $refused) {
     my ($body, $refusal) = check_body($state, $call, $c->req->body, 'on_notify');
     return $refusal if !$body;
-    _keep($call, $body);
-    my ($callback, $no) = _answered($state, $c, $call, $body, 'consent', 'acknowledgement');
+    $call->{body} = $body;
+    my $neither = one_result($state, $call, $body, 'acknowledgement');
+    return $neither if $neither;
+    my ($callback, $no) = answered($state, $c, $call, $body, 'consent');
     return $no if !$callback;
     my $said = $body->{acknowledgement};
     if ($said && defined $callback->{consent_id} && $said->{consentId} ne $callback->{consent_id}) {
@@ -103,13 +91,12 @@ sub on_notify ($state, $c, $call, $refused) {
         return refuse(400, 1041, 'Invalid acknowledgement');
     }
     return if $refused || $call->{lost};
-    _first_call($state, $callback, $call);
-    $callback->{answered} = $call;
+    settle($state, $callback, $call);
     my $consent = $state->consents->{ $callback->{consent_id} // '' };
     if ($consent) {
         push @{ $consent->{acks} },
             { status => $callback->{status}, request_id => $callback->{request_id}, at => $call->{at}, body => $body };
-        _tell($consent, 'on_ack');
+        wake($consent, 'on_ack');
     }
     return answer(202);
 }
@@ -117,8 +104,10 @@ sub on_notify ($state, $c, $call, $refused) {
 sub on_request ($state, $c, $call, $refused) {
     my ($body, $refusal) = check_body($state, $call, $c->req->body, 'on_request');
     return $refusal if !$body;
-    _keep($call, $body);
-    my ($callback, $no) = _answered($state, $c, $call, $body, 'request', 'hiRequest');
+    $call->{body} = $body;
+    my $neither = one_result($state, $call, $body, 'hiRequest');
+    return $neither if $neither;
+    my ($callback, $no) = answered($state, $c, $call, $body, 'request');
     return $no if !$callback;
     my $said = $body->{hiRequest};
     if ($said && $said->{transactionId} ne ($callback->{transaction_id} // '')) {
@@ -128,13 +117,12 @@ sub on_request ($state, $c, $call, $refused) {
     my $transfer = $state->transfers->{ $callback->{transaction_id} // '' };
     $transfer->{on_request_tried} = 1 if $transfer;
     return if $refused || $call->{lost};
-    _first_call($state, $callback, $call);
-    $callback->{answered} = $call;
+    settle($state, $callback, $call);
     if ($transfer) {
         $transfer->{on_request} = $body;
         $transfer->{refused}    = $body->{error} if $body->{error};
         $transfer->{on_request_ms} = now_ms();
-        _tell($transfer, 'on_answer');
+        wake($transfer, 'on_answer');
     }
     return answer(202);
 }
@@ -142,7 +130,7 @@ sub on_request ($state, $c, $call, $refused) {
 sub notify ($state, $c, $call, $refused) {
     my ($body, $refusal) = check_body($state, $call, $c->req->body, 'notify');
     return $refusal if !$body;
-    _keep($call, $body);
+    $call->{body} = $body;
     my $said     = $body->{notification};
     my $transfer = $state->transfers->{ $said->{transactionId} };
     if (!$transfer) {
@@ -150,7 +138,7 @@ sub notify ($state, $c, $call, $refused) {
         return refuse(400, 1017, 'Invalid transaction id');
     }
     if (my $earlier = $transfer->{notify_call}) {
-        $state->violate($call, 'notify.repeated', 'this transfer was notified before') if !$earlier->{spoiled} && !_may_repeat($state, $earlier, $call);
+        $state->violate($call, 'notify.repeated', 'this transfer was notified before') if !$earlier->{spoiled} && !may_repeat($state, $earlier, $call);
         return refuse(400, 9999, 'Duplicate notification');
     }
     my $before = @{ $call->{violations} };
@@ -160,7 +148,7 @@ sub notify ($state, $c, $call, $refused) {
     $transfer->{notify}    = $said;
     $transfer->{notify_ms} = now_ms();
     $transfer->{notify_call} = $call;
-    _tell($transfer, 'on_done');
+    wake($transfer, 'on_done');
     return answer(202, { status => 'Notification is Accepted' });
 }
 
@@ -175,7 +163,7 @@ sub _notify_faults ($state, $c, $call, $said, $transfer) {
     $fault->('notify.early', 'notify came before on-request') if !$transfer->{on_request_tried};
     my $done = parse_iso($said->{doneAt});
     $fault->('notify.done-at', 'doneAt is not between the request and now')
-        if !defined $done || $done > time + 5 || $done < $transfer->{sent_ms} / 1000 - 5;
+        if !defined $done || $done > now() + 5 || $done < $transfer->{sent_at} - 5;
     _status_faults($state, $call, $status, $transfer);
     return;
 }
@@ -215,25 +203,6 @@ sub _missing_pages ($transfer) {
     my $last  = $any->{pageCount};
     my $base  = exists $pages->{0} ? 0 : 1;
     return grep { !($pages->{$_} && $pages->{$_}{accepted}) } $base .. $base + $last - 1;
-}
-
-# A bridge that may have died before it learned of an answer says the same once more.
-sub _may_repeat ($state, $before, $call) {
-    return 0 if !$state->config->{may_forget};
-    my $canonical = Cpanel::JSON::XS->new->canonical;
-    return $canonical->encode($before->{body}) eq $canonical->encode($call->{body});
-}
-
-sub _first_call ($state, $callback, $call) {
-    return if $callback->{first_call_ms};
-    $callback->{first_call_ms} = now_ms();
-    return;
-}
-
-sub _tell ($thing, $event) {
-    my $heard = delete $thing->{$event} or return;
-    $heard->();
-    return;
 }
 
 1;

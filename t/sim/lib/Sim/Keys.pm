@@ -11,7 +11,7 @@ use Crypt::Mac::HMAC qw(hmac);
 use Crypt::PK::RSA;
 use Crypt::PRNG qw(random_bytes);
 use MIME::Base64 qw(encode_base64 encode_base64url);
-use Sim::Clock qw(new_uuid);
+use Sim::Clock qw(new_uuid now);
 
 my $JSON = Cpanel::JSON::XS->new->utf8->canonical;
 
@@ -38,13 +38,20 @@ sub refresh_token ($self) {
     return $self->_sign($self->keys->[0], $self->_claims($self->client_id, 1800, []), { alg => 'HS256' });
 }
 
+# A link token. $cheap: with random bytes for a signature, since signing takes most of the time and a
+# bridge has nothing to verify it with.
+sub link_token ($self, $claims, $cheap = 0) {
+    return $self->_sign($self->keys->[1], $claims, { kid => undef }) if !$cheap;
+    return join '.', map { encode_base64url($_) } '{"alg":"RS512","typ":"JWT"}', $JSON->encode($claims), random_bytes(256);
+}
+
 # The bearer of a callback. The real gateway keeps one token for minutes, so do we. Options make
 # it wrong: azp, roles, iss, aud, claims (merged; null deletes), own (a bridge's token), expired_by,
 # expires_in, alg (RS256 RS512 HS256 none), kid, key ("other", or 1 for the RS512 key), tamper.
 sub callback_token ($self, $option = {}) {
     my $name = $JSON->encode($option);
     my $kept = $self->cached->{$name};
-    return $kept->{token} if $kept && $kept->{until} > time;
+    return $kept->{token} if $kept && $kept->{until} > now();
     my $life  = $option->{expires_in} // (defined $option->{expired_by} ? -$option->{expired_by} : $self->seconds);
     my $azp   = $option->{azp}   // ($option->{own} ? $self->client_id : 'gateway');
     my $roles = $option->{roles} // ($option->{own} ? [qw(hip hiu bridge)] : [qw(gateway OIDC)]);
@@ -60,12 +67,12 @@ sub callback_token ($self, $option = {}) {
     my $key   = $which eq 'other' ? $self->other : $self->keys->[$which];
     my $token = $self->_sign($key, $claims, $option);
     $token = _tamper($token) if $option->{tamper};
-    $self->cached->{$name} = { token => $token, until => time + 60 };
+    $self->cached->{$name} = { token => $token, until => now() + 60 };
     return $token;
 }
 
 sub _claims ($self, $client, $life, $roles) {
-    my $now = time;
+    my $now = int now();
     my $issued = $life < 0 ? $now + $life - $self->seconds : $now;
     return {
         exp => $now + $life, iat => $issued, jti => new_uuid(), sub => new_uuid(),

@@ -11,7 +11,7 @@ use Exporter 'import';
 use Fidelius ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use Mojo::Util qw(decode);
-use Sim::Clock qw(parse_iso);
+use Sim::Clock qw(now parse_iso);
 use Sim::FastKeys ();
 use Sim::Schema qw(schema_faults);
 
@@ -46,7 +46,7 @@ sub open_page ($bytes, $own, %option) {
         expiry => $material->{dhPublicKey}{expiry}, curve => $material->{curve},
     );
     my $expiry = parse_iso($page{expiry});
-    push @faults, ['page.expiry', 'the expiry of the key is no future time'] if !defined $expiry || $expiry < time;
+    push @faults, ['page.expiry', 'the expiry of the key is no future time'] if !defined $expiry || $expiry < now();
     push @faults, ['page.curve', 'curve is not spelled as in the request'] if $page{curve} ne $own->{curve};
 
     my $content = delete $entry->{content};

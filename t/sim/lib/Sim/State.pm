@@ -4,7 +4,7 @@ package Sim::State;
 # and the list of violations. One process, one state; nothing is kept on disk.
 
 use Mojo::Base -base, -signatures;
-use Sim::Clock qw(is_uuid iso new_uuid now_ms);
+use Sim::Clock qw(clock_moved is_uuid iso move_clock new_uuid now now_ms);
 use Sim::Keys;
 
 my %DEFAULT = (
@@ -24,6 +24,31 @@ my %DEFAULT = (
     inspect       => 1,
     open_every    => 1,
     may_forget    => 0,
+    callback_delay_ms    => 20,
+    callback_concurrency => 100,
+    answer_limit_ms      => { discover => 10_000, init => 10_000, confirm => 10_000, share => 30_000 },
+    token_again_seconds  => 374,
+    token_daily          => 3,
+    token_block_seconds  => 86_400,
+    link_token_seconds   => 15_768_000,
+    access_token_seconds => 86_400,
+    link_patience_seconds => 60,
+    notify_after_seconds => 30,
+    partial_link         => 'none',
+    self_fetch           => 0,
+    self_fetch_ms        => 5000,
+    sms_shape            => 'resp',
+    zone_minutes         => 330,
+    clinical_words       => [qw(HIV cancer tumour diabet pregnan abortion psychiatr tubercul leprosy fever cough
+        appendic), 'x-ray', 'hba1c', 'blood count', 'echocardiogram', 'ultrasound'],
+    fetch                => 'normal',
+    registry             => 'auto',
+    facilities           => { IN0990001234 => 'Demo Hospital' },
+    date_skew_seconds    => 0,
+);
+my %CHOICE = (
+    partial_link => [qw(none new)], sms_shape => [qw(resp response)], registry => [qw(auto linked associated name invalid)],
+    fetch => [qw(normal refuse unknown_right silent mismatch unknown)],
 );
 
 has config => sub { +{%DEFAULT} };
@@ -37,11 +62,24 @@ has keys => sub ($self) {
 has sessions => sub { {} };
 has [qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters)] => sub { {} };
 has [qw(calls violations faults waiting)] => sub { [] };
+has 'outbox';
+# Of one run: linkings by transaction, authentications by transaction, messages, shares.
+has [qw(linkings link_references auths link_calls sms_waiting sms_inbox)] => sub { {} };
+has [qw(notices deep_links sms shares callback_faults token_log)] => sub { [] };
+# What lasts until it is forgotten on demand: citizens by address, their links by address, facility
+# and context, tokens, and what was asked for tokens by facility and address.
+has [qw(citizens links link_tokens token_asks)] => sub { {} };
+has 'outage';
 has serial => 0;
 
 sub reset_state ($self, %option) {
     $self->$_({}) for qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters);
     $self->$_([]) for qw(calls violations faults);
+    $self->$_({}) for qw(linkings link_references auths link_calls sms_waiting sms_inbox);
+    $self->$_([]) for qw(notices deep_links sms shares callback_faults token_log);
+    if ($option{citizens}) { $self->$_({}) for qw(citizens links link_tokens token_asks) }
+    $self->outage(undef);
+    move_clock(-clock_moved()) if $option{clock};
     $self->sessions({}) if $option{sessions};
     $self->config({%DEFAULT, bridge_url => $self->config->{bridge_url}}) if $option{config};
     return;
@@ -50,6 +88,8 @@ sub reset_state ($self, %option) {
 sub configure ($self, $change) {
     for my $name (keys %$change) {
         return "unknown setting: $name" if !exists $DEFAULT{$name};
+        return "$name: one of @{ $CHOICE{$name} }"
+            if $CHOICE{$name} && !grep { $_ eq ($change->{$name} // '') } @{ $CHOICE{$name} };
         $self->config->{$name} = $change->{$name};
     }
     $self->keys->client_id($self->config->{client_id})->seconds($self->config->{token_seconds});
@@ -86,7 +126,7 @@ sub note_call ($self, $c) {
 sub open_session ($self) {
     my $seconds = $self->config->{token_seconds};
     my $token   = $self->keys->session_token($seconds);
-    my $now     = time;
+    my $now     = now();
     delete @{ $self->sessions }{ grep { $self->sessions->{$_}{until} < $now - 3600 } keys %{ $self->sessions } };
     $self->sessions->{$token} = { until => $now + $seconds };
     $self->count('sessions');

@@ -41,11 +41,11 @@ sub report ($self) {
     return {
         n => $self->n, done => $done, running => $self->running, finished => $done == $self->n ? 1 : 0,
         outcome => $outcome, seconds => $seconds, per_second => $seconds > 0 ? $done / $seconds : 0,
-        ms => { map { $_ => _spread($self->took->{$_}) } keys %{ $self->took } },
+        ms => { map { $_ => spread($self->took->{$_}) } keys %{ $self->took } },
     };
 }
 
-sub _spread ($list) {
+sub spread ($list) {
     return {} if !@$list;
     my @sorted = sort { $a <=> $b } @$list;
     return { map { ("p$_" => $sorted[int($#sorted * $_ / 100)]) } 50, 95, 99, 100 };
@@ -55,15 +55,15 @@ sub _more ($self) {
     while ($self->started < $self->n && $self->running < $self->concurrency) {
         my $i = $self->started;
         $self->started($i + 1)->running($self->running + 1);
-        $self->_one($self->first + $i);
+        $self->one($self->first + $i);
     }
     return;
 }
 
-sub _one ($self, $i) {
+sub one ($self, $i) {
     my $number  = sprintf '%05d', $i % 100_000;
     my $run     = { start => now_ms() };
-    $run->{timer} = Mojo::IOLoop->timer($self->timeout_s => sub { $self->_end($run, 'timeout') });
+    $run->{timer} = Mojo::IOLoop->timer($self->timeout_s => sub { $self->end($run, 'timeout') });
     my $consent = $self->cm->new_consent({
         patient => "synthetic.$number\@sbx", patient_reference => "UH2$number",
         contexts => [map { "OPD-S-$number-$_" } 1 .. $self->contexts],
@@ -73,7 +73,7 @@ sub _one ($self, $i) {
         $self->_request($run, $consent);
     };
     $self->cm->notify_consent($consent, 'GRANTED', { retry => 1 })->then(sub ($got) {
-        $self->_end($run, "consent_$got->{status}") if $got->{status} !~ /\A2/;
+        $self->end($run, "consent_$got->{status}") if $got->{status} !~ /\A2/;
     });
     return;
 }
@@ -84,21 +84,21 @@ sub _request ($self, $run, $consent) {
     my $asked    = now_ms();
     $transfer->{on_answer} = sub {
         push @{ $self->took->{on_request} }, now_ms() - $asked;
-        $self->_end($run, 'refused') if $transfer->{refused};
+        $self->end($run, 'refused') if $transfer->{refused};
     };
     $transfer->{on_done} = sub {
         my $status = $transfer->{notify}{statusNotification};
         my $bad    = grep { $_->{hiStatus} ne 'DELIVERED' } @{ $status->{statusResponses} };
-        $self->_end($run, $bad ? 'partial' : $status->{sessionStatus});
+        $self->end($run, $bad ? 'partial' : $status->{sessionStatus});
         delete $_->{text} for values %{ $transfer->{pages} };
     };
     $self->cm->request_data($transfer, { retry => 1 })->then(sub ($got) {
-        $self->_end($run, "request_$got->{status}") if $got->{status} !~ /\A2/;
+        $self->end($run, "request_$got->{status}") if $got->{status} !~ /\A2/;
     });
     return;
 }
 
-sub _end ($self, $run, $how) {
+sub end ($self, $run, $how) {
     return if $run->{ended}++;
     Mojo::IOLoop->remove($run->{timer});
     $self->outcome->{$how}++;

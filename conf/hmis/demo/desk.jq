@@ -1,0 +1,2 @@
+# What the front desk answers: { "uhid": "UH100231", "new": false }.
+{ patientReference: .uhid }

@@ -1,0 +1,2 @@
+# $query: .hipId .patientRef .reference .otp
+{ ref: $query.reference, code: $query.otp }

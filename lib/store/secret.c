@@ -1,0 +1,83 @@
+/*
+ * Sealed columns: what is told of patients, OTPs and tokens. A value is tied to its row by the
+ * additional data of AES-GCM, so that it does not open in another one.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/db.h"
+
+
+void
+abdm_db_tie(abdm_buf_t *aad, const char *text)
+{
+    abdm_buf_add(aad, text, strlen(text) + 1);
+}
+
+
+void
+abdm_db_wipe(char *text)
+{
+    if (text != NULL) {
+        abdm_wipe(text, strlen(text));
+        free(text);
+    }
+}
+
+
+static abdm_err_t
+usable(const abdm_store_t *store, const abdm_buf_t *aad)
+{
+    if (store->key == NULL) {
+        return ABDM_ERR(SEAL, "the store was opened without its secret key");
+    }
+    return aad != NULL && aad->failed ? ABDM_ERR(MEMORY, "row") : ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_db_seal(const abdm_store_t *store, const abdm_buf_t *aad, abdm_str_t plain,
+             abdm_buf_t *sealed)
+{
+    ABDM_TRY(usable(store, aad));
+    return abdm_sealer_seal(store->sealer, abdm_buf_str(aad), plain, sealed);
+}
+
+
+abdm_err_t
+abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *stmt, int column,
+               char **plain, size_t *len)
+{
+    abdm_str_t sealed = {sqlite3_column_blob(stmt, column),
+                         (size_t) sqlite3_column_bytes(stmt, column)};
+    abdm_buf_t text = {0};
+    abdm_err_t err;
+
+    *plain = NULL;
+    if (len != NULL) {
+        *len = 0;
+    }
+    if (sealed.p == NULL) {
+        return ABDM_NO_ERR;
+    }
+    ABDM_TRY(usable(store, aad));
+    err = abdm_sealer_unseal(store->sealer, abdm_buf_str(aad), sealed, &text);
+    if (abdm_failed(err)) {
+        abdm_buf_wipe_free(&text);
+        return err;
+    }
+    if (len != NULL) {
+        *len = text.len;
+    }
+    *plain = abdm_buf_take(&text);
+    return *plain == NULL ? ABDM_ERR(MEMORY, "row") : ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_db_hash(const abdm_store_t *store, const char *what, const char *hip_id, const char *value,
+             char out[65])
+{
+    ABDM_TRY(usable(store, NULL));
+    return abdm_seal_hash(store->key, what, hip_id, abdm_str(value), out);
+}
