@@ -20,7 +20,7 @@ Test::ABDM->need_module;
 my $t    = Test::ABDM->new(abdm => ['abdm_record_max 256k;']);
 my $demo = Test::ABDM->root . '/conf/hmis/demo';
 my $jq   = do { local (@ARGV, $/) = ("$demo/records.jq"); <> };
-$t->write_file('mapping/mapping.json', do { local (@ARGV, $/) = ("$demo/mapping.json"); <> });
+$t->write_file('mapping/mapping.json', '{"records":{"path":"/api/visits/{careContextRef}","map":"records.jq"}}');
 $t->write_file('mapping/records.jq', $jq . <<'JQ');
 | map(if $query.careContextRef == "OPD-25-3990" then del(.authoredOn)
       elif $query.careContextRef == "OPD-25-2950" then .hiType = "Horoscope"

@@ -202,7 +202,7 @@ a_key_file_that_is_none_or_open_to_others_is_named(void **state)
 static void
 a_client_secret_that_is_none_or_open_to_others_is_named_and_never_shown(void **state)
 {
-    char path[128], text[1024];
+    char path[128], text[8192];
     abdm_config_t c = good;
 
     (void) state;

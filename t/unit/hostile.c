@@ -121,7 +121,7 @@ a_mapping_that_multiplies_values_is_refused(void **state)
     (void) state;
     abdm_err_t err = map_with("[range(300000) | {}]", "1", &records);
     assert_int_equal(err.code, ABDM_E_HMIS_ANSWER);
-    assert_string_equal(err.what, "records as mapped: too deep or too large");
+    assert_string_equal(err.what, "answer as mapped: too deep or too large");
     assert_null(records);
 }
 

@@ -131,8 +131,52 @@ assert_refused(link_kit_t *k, const char *path, const char *code)
 }
 
 
+/* The link is begun and its OTP sent: `otp` is what the SMS says, `link` its number. */
+static inline void
+story_init(link_kit_t *k, const char *init, char otp[16], char link[37])
+{
+    abdm_job_t answer;
+    json_t *body;
+
+    link_call(k, "link.init_asked", init);
+    body = link_body(link_job(k, "link.otp_sent", -1));
+    snprintf(otp, 16, "%s", abdm_json_string_at(body, "otp"));
+    json_decref(body);
+    link_done(k, "link.otp_sent", -1, NULL);
+    answer = link_out(k, ABDM_PATH_LINK_ON_INIT);
+    body = link_body(&answer);
+    snprintf(link, 37, "%s", abdm_json_string_at(body, "link.referenceNumber"));
+    json_decref(body);
+    abdm_job_clear(&answer);
+}
+
+
+/* A confirm of the link with this OTP arrives. */
+static inline void
+story_confirm(link_kit_t *k, const char *hip, const char *link, const char *otp)
+{
+    char body[256];
+
+    snprintf(body, sizeof(body),
+             "{\"confirmation\":{\"token\":\"%s\",\"linkRefNumber\":\"%s\"}}", otp, link);
+    OK_(link_call_at(k, hip, "link.confirm_asked", body));
+}
+
+
+/* Another OTP than `otp`. */
+static inline const char *
+other_otp(const char *otp)
+{
+    static char other[16];
+
+    snprintf(other, sizeof(other), "%s", otp);
+    other[5] = other[5] == '9' ? '0' : (char) (other[5] + 1);
+    return other;
+}
+
+
 /* Each of the fields missing, null, of a wrong type and too long: refused with ABDM-1006, and not
- * a row is changed. `text`: those that must be texts; the others must only not be numbers. */
+ * a row is changed. */
 static inline void
 assert_bad_input(link_kit_t *k, const char *event, const char *answer, const char *body,
                  const char *const *required, size_t n)
