@@ -135,7 +135,8 @@ load_sms(const abdm_facility_config_t *config, abdm_engine_facility_t *out,
     }
     err = abdm_sms_open(config->sms_url, config->sms_template, why, &out->sms);
     if (abdm_failed(err)) {
-        snprintf(problem, ABDM_PROBLEM, "abdm_facility %.64s: sms: %.400s", config->id, why);
+        snprintf(problem, ABDM_PROBLEM, "abdm_facility %.64s: sms %.100s: %.300s", config->id,
+                 config->sms_url, why);
     }
     out->facts.sms = out->sms != NULL;
     return err;

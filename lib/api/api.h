@@ -57,9 +57,10 @@ abdm_err_t abdm_api_read(const abdm_api_head_t *head, const char *const *facilit
                          abdm_api_call_t *out);
 
 /* The answer of a call: 2xx with JSON (taken), or the refusal in the flavour's form:
- * {"error":{"code":"E_FIELD","message":"careContexts.0.reference: …","remedy":"…"}}, and for NHA's
- * {"httpStatusCode":"BAD_REQUEST","message":"…","errors":[{"error":{"code":…,"message":…}}]}. `at` is
- * the path of the member at fault, or "". A call that is refused has no other effect. */
+ * {"error": {"code": "E_FIELD", "message": "careContexts.0.reference: ...", "remedy": "..."}}, and
+ * {"httpStatusCode": "BAD_REQUEST", "message": "...", "errors": [{"error": {"code": "E_FIELD",
+ * "message": "..."}}]} for NHA's. `at` is the path of the member at fault, or "". A call that is
+ * refused has no other effect. */
 void abdm_api_reply(abdm_effects_t *out, int status, abdm_buf_t *json);
 void abdm_api_refuse(abdm_effects_t *out, abdm_api_flavour_t flavour, abdm_err_t err);
 void abdm_api_refuse_at(abdm_effects_t *out, abdm_api_flavour_t flavour, abdm_err_t err,

@@ -60,7 +60,8 @@ abdm_api_body(const char *body, size_t len, bool list, abdm_api_fault_t *fault)
     }
     err = abdm_json_parse(body, len, ABDM_JSON_DEPTH, &json);
     if (!abdm_failed(err) && (list ? !json_is_array(json) : !json_is_object(json))) {
-        err = list ? ABDM_ERR(FIELD, "a list is expected") : ABDM_ERR(FIELD, "an object is expected");
+        err = list ? ABDM_ERR(FIELD, "a list is expected")
+                   : ABDM_ERR(FIELD, "an object is expected");
     }
     if (abdm_failed(err)) {
         abdm_api_blame(&in, "", err);
@@ -332,7 +333,8 @@ read_year_of_birth(const abdm_api_in_t *in, abdm_ms_t now)
     }
     if (value == NULL) {
         if (of_date == 0) {
-            abdm_api_blame(in, "yearOfBirth", ABDM_ERR(FIELD, "it is missing, and so is birthDate"));
+            abdm_api_blame(in, "yearOfBirth",
+                           ABDM_ERR(FIELD, "it is missing, and so is birthDate"));
         }
         return of_date;
     }

@@ -19,6 +19,25 @@ enum {
 };
 
 
+/* What a flow refused or gave up is in the log too; but what a call out met was logged with it. */
+static void
+log_refusals(const abdm_engine_t *engine, const abdm_event_t *ev, const abdm_effects_t *effects)
+{
+    for (size_t i = 0; i < effects->n && ev->result == NULL; i++) {
+        const abdm_effect_t *effect = &effects->item[i];
+        const abdm_audit_t *audit = &effect->u.audit;
+
+        if (effect->kind == ABDM_EFFECT_AUDIT && audit->code != ABDM_OK) {
+            abdm_err_t err = {audit->code, audit->detail != NULL ? audit->detail : "", "flow"};
+
+            abdm_log_err(&engine->config.log, ABDM_LOG_WARN, err,
+                         "%s facility=%s id=%s event=%s request=%s", audit->what, effect->hip_id,
+                         effect->subject, ev->name, ev->request_id != NULL ? ev->request_id : "");
+        }
+    }
+}
+
+
 /* `work`: of a call of the API, which gets the flow's answer; else NULL. */
 static abdm_err_t
 run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
@@ -54,6 +73,9 @@ run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
         work->status = effects.reply_status;
         work->report = effects.reply;
         effects.reply = (abdm_buf_t){0};
+    }
+    if (!abdm_failed(err)) {
+        log_refusals(engine, ev, &effects);
     }
     abdm_effects_clear(&effects);
     atomic_fetch_add(&engine->events, 1);

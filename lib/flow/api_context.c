@@ -187,9 +187,10 @@ patient_of(abdm_turn_t *t, abdm_row_patient_t *row)
         return told_patient(t, ref, row);
     }
     if (ref == NULL) {
-        abdm_api_blame(&t->in, "patientReference",
-                       ABDM_ERR(FIELD, "it is missing, and so is patient"));
-        return abdm_turn_judged(t);
+        abdm_err_t err = ABDM_ERR(FIELD, "it is missing, and so is patient");
+
+        abdm_api_blame(&t->in, "patientReference", err);
+        return err;
     }
     return abdm_turn_stored_patient(t, ref, row);
 }

@@ -13,17 +13,12 @@
 
 /* Links cannot be taken back, so what is linked keeps its patient's ABHA. */
 static abdm_err_t
-may_change(const abdm_turn_t *t, const abdm_row_patient_t *row, const abdm_row_patient_t *told)
+may_change(const abdm_turn_t *t, const char *patient_ref)
 {
     abdm_row_context_t *contexts = NULL;
     size_t n = 0;
-    abdm_err_t err;
+    abdm_err_t err = abdm_turn_contexts_of(t, patient_ref, &contexts, &n);
 
-    if (row->abha_address == NULL || told->abha_address == NULL
-        || strcmp(row->abha_address, told->abha_address) == 0) {
-        return ABDM_NO_ERR;
-    }
-    err = abdm_turn_contexts_of(t, row->ref, &contexts, &n);
     for (size_t i = 0; i < n && !abdm_failed(err); i++) {
         if (contexts[i].state == ABDM_LINK_LINKED || contexts[i].state == ABDM_LINK_PENDING) {
             err = ABDM_ERR(CONFLICT, "abhaAddress: care contexts are linked to another one");
@@ -39,6 +34,7 @@ abdm_turn_patient(abdm_turn_t *t, const abdm_row_patient_t *told, abdm_row_patie
 {
     const char *hip_id = t->ev->hip_id;
     abdm_row_patient_t key = {.hip_id = (char *) hip_id, .ref = told->ref};
+    bool changes;
     abdm_err_t err;
 
     ABDM_TRY(abdm_patient_may_hold(t->ctx, hip_id, told->ref, told->abha_address,
@@ -48,13 +44,18 @@ abdm_turn_patient(abdm_turn_t *t, const abdm_row_patient_t *told, abdm_row_patie
         err = abdm_row_copy(ABDM_ROW_patient, row, &key);
     }
     ABDM_TRY(err);
-    err = may_change(t, row, told);
+    changes = told->abha_address != NULL
+              && (row->abha_address == NULL || strcmp(row->abha_address, told->abha_address) != 0);
+    if (changes && row->abha_address != NULL) {
+        err = may_change(t, row->ref);
+        (void) abdm_row_text(&row->abha_number, NULL); /* it was the other one's */
+    }
     if (!abdm_failed(err)) {
-        if (row->abha_address != NULL && told->abha_address != NULL
-            && strcmp(row->abha_address, told->abha_address) != 0) {
-            (void) abdm_row_text(&row->abha_number, NULL); /* it was the other one's */
-        }
         err = abdm_patient_merge(row, told, t->ev->now);
+    }
+    if (!abdm_failed(err) && changes) {
+        abdm_effect_audit(t->out, hip_id, row->ref, "ABHA told by the hospital", ABDM_NO_ERR,
+                          NULL);
     }
     if (!abdm_failed(err)) {
         abdm_effect_put_patient(t->out, row);

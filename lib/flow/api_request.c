@@ -208,8 +208,9 @@ abdm_turn_progress(const abdm_turn_t *t, const abdm_row_request_t *request,
 
     *pending = false;
     *state = (abdm_request_state_t) request->state;
-    if (request->contexts == NULL || strcmp(request->what, "link") != 0) {
-        return ABDM_NO_ERR;
+    if (request->contexts == NULL || request->patient_ref == NULL
+        || strcmp(request->what, "link") != 0) {
+        return ABDM_NO_ERR; /* the row itself knows */
     }
     ABDM_TRY(abdm_json_parse(request->contexts, strlen(request->contexts), ABDM_JSON_DEPTH,
                              &refs));

@@ -264,9 +264,6 @@ add_known(const abdm_flow_ctx_t *ctx, const char *hip_id, int column, const char
         return ABDM_NO_ERR;
     }
     err = abdm_row_patient_find(ctx->view, column, hip_id, abha, ROWS, &rows, &n);
-    if (err.code == ABDM_E_NOT_FOUND) {
-        return ABDM_NO_ERR;
-    }
     for (size_t i = 0; i < n && !abdm_failed(err); i++) {
         json_t *one = json_array();
 

@@ -70,7 +70,7 @@ refused(const abdm_event_t *ev, abdm_row_context_t *context, abdm_err_t why, con
 
 static abdm_err_t
 send_notice(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_row_context_t *context,
-     abdm_effects_t *out)
+            abdm_effects_t *out)
 {
     int64_t fresh = context->hi_types & ~context->notified_types;
     abdm_link_call_t call = {

@@ -45,8 +45,8 @@ is_quiet(const abdm_facility_t *f, abdm_ms_t now, abdm_ms_t *end)
 
 
 static void
-send_sms(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *subject, const char *mobile,
-     abdm_ms_t deadline, abdm_effects_t *out)
+send_sms(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *subject,
+         const char *mobile, abdm_ms_t deadline, abdm_effects_t *out)
 {
     abdm_link_call_t call = {
         .event = "sms.sent",

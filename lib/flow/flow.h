@@ -115,6 +115,8 @@ abdm_err_t abdm_flow_api_queue(const abdm_flow_ctx_t *, const abdm_event_t *, ab
 abdm_err_t abdm_flow_api_queue_done(const abdm_flow_ctx_t *, const abdm_event_t *,
                                     abdm_effects_t *);
 abdm_err_t abdm_flow_nha_link(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
+abdm_err_t abdm_flow_nha_found(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
+abdm_err_t abdm_flow_nha_over(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
 abdm_err_t abdm_flow_nha_link_status(const abdm_flow_ctx_t *, const abdm_event_t *,
                                      abdm_effects_t *);
 abdm_err_t abdm_flow_nha_sms(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);

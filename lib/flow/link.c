@@ -30,7 +30,7 @@ abdm_flow_link_due(abdm_effects_t *out, const abdm_event_t *ev, const char *pati
 /* Sends the batch that the rows are of, all of one patient and at most ABDM_LINK_BATCH. */
 static void
 send_batch(const abdm_event_t *ev, const abdm_row_patient_t *patient, const char *token,
-     const abdm_row_context_t *rows, size_t n, int attempt, abdm_effects_t *out)
+           const abdm_row_context_t *rows, size_t n, int attempt, abdm_effects_t *out)
 {
     abdm_out_context_t contexts[ABDM_LINK_BATCH];
     abdm_link_call_t call = {

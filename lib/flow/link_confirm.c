@@ -128,8 +128,8 @@ load_discovery(step_t *s)
 
 /* --- linking --- */
 
-/* The patient's row, with the ABHA: name, gender and year are kept as ABDM has them, since its later
- * calls compare with these. *why is what speaks against it. */
+/* The patient's row, with the ABHA: name, gender and year are kept as ABDM has them, since its
+ * later calls compare with these. *why is what speaks against it. */
 static abdm_err_t
 bind_patient(step_t *s, abdm_row_patient_t *row, abdm_err_t *why)
 {
@@ -472,7 +472,7 @@ load_contexts(step_t *s, abdm_row_context_t *rows, size_t *n)
 }
 
 
-/* The gateway never took the link: the contexts are free again, and may be linked in another way. */
+/* The gateway never took the link: the contexts are free again, to be linked in another way. */
 static void
 undo(step_t *s, abdm_row_context_t *rows, size_t n)
 {

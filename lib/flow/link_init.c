@@ -59,12 +59,15 @@ clear(step_t *s)
 }
 
 
+/* A provider of the facility's own comes first, where there is a number for it. */
 static bool
 by_hmis(const step_t *s)
 {
-    const int *questions = s->ctx->facility->questions;
+    const abdm_facility_t *facility = s->ctx->facility;
 
-    return questions[ABDM_HMIS_SEND_OTP] > 0 && questions[ABDM_HMIS_VERIFY_OTP] > 0;
+    return facility->questions[ABDM_HMIS_SEND_OTP] > 0
+           && facility->questions[ABDM_HMIS_VERIFY_OTP] > 0
+           && (!facility->sms || s->discovery.mobile == NULL);
 }
 
 
@@ -326,11 +329,8 @@ is_open(const abdm_row_link_session_t *session)
 static abdm_err_t
 find_sessions(step_t *s, abdm_row_link_session_t **rows, size_t *n)
 {
-    abdm_err_t err = abdm_row_link_session_find(s->ctx->view, ABDM_COL_link_session_discovery_id,
-                                                s->ev->hip_id, s->in.transaction_id, SESSIONS,
-                                                rows, n);
-
-    return err.code == ABDM_E_NOT_FOUND ? ABDM_NO_ERR : err;
+    return abdm_row_link_session_find(s->ctx->view, ABDM_COL_link_session_discovery_id,
+                                      s->ev->hip_id, s->in.transaction_id, SESSIONS, rows, n);
 }
 
 

@@ -21,8 +21,8 @@ bool abdm_row_json(char **member, const json_t *value); /* NULL counts as no mem
 
 /* --- flow/candidates.c: objects are owned by the caller, NULL on no memory --- */
 
-/* What the gateway asks: {abhaAddress, abhaNumber, mobiles, mrs, name, gender, yearOfBirth}; mobiles
- * as abdm_mobile_digits gives them, each once. */
+/* What the gateway asks: {abhaAddress, abhaNumber, mobiles, mrs, name, gender, yearOfBirth};
+ * mobiles as abdm_mobile_digits gives them, each once. */
 json_t *abdm_asked_json(const abdm_in_discover_t *in);
 
 /* Variables of find_patients: as many sets as there are mobiles or medical record numbers, each

@@ -228,14 +228,11 @@ abdm_offer_of_rows(const abdm_flow_ctx_t *ctx, const char *hip_id, const char *p
     entry_t *entry;
     size_t found = 0, n = 0;
     abdm_err_t err;
-    bool ok = true;
+    bool ok;
 
     memset(out, 0, sizeof(*out));
-    err = abdm_row_context_find(ctx->view, ABDM_COL_context_patient_ref, hip_id, patient_ref,
-                                ROWS_MAX, &rows, &found);
-    if (abdm_failed(err)) {
-        return err.code == ABDM_E_NOT_FOUND ? ABDM_NO_ERR : err;
-    }
+    ABDM_TRY(abdm_row_context_find(ctx->view, ABDM_COL_context_patient_ref, hip_id, patient_ref,
+                                   ROWS_MAX, &rows, &found));
     entry = calloc(found + 1, sizeof(*entry));
     ok = entry != NULL;
     for (size_t i = 0; i < found && ok; i++) {

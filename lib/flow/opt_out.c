@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "core/json.h"
-#include "flow/flow.h"
+#include "flow/link.h"
+#include "flow/linking.h"
 #include "gateway/inbound_link.h"
 #include "gateway/outbound_link.h"
 
@@ -82,25 +83,12 @@ end_requests(leave_t *l, const char *patient_ref)
     ABDM_TRY(abdm_row_request_find(l->ctx->view, ABDM_COL_request_patient_ref, l->ev->hip_id,
                                    patient_ref, ROWS_MAX, &rows, &n));
     for (size_t i = 0; i < n; i++) {
-        free(rows[i].reason);
-        rows[i].reason = strdup(abdm_error_info(ABDM_E_OPTED_OUT)->name);
+        abdm_link_set(l->out, &rows[i].reason, abdm_error_info(ABDM_E_OPTED_OUT)->name);
         rows[i].state = ABDM_REQUEST_FAILED;
-        l->out->failed |= rows[i].reason == NULL;
         abdm_effect_put_request(l->out, &rows[i]);
     }
     abdm_row_request_free(rows, n);
     return ABDM_NO_ERR;
-}
-
-
-static void
-forget(char **text)
-{
-    if (*text != NULL) {
-        abdm_wipe(*text, strlen(*text));
-    }
-    free(*text);
-    *text = NULL;
 }
 
 
@@ -114,8 +102,8 @@ forget_patients(leave_t *l)
     err = abdm_row_patient_find(l->ctx->view, ABDM_COL_patient_abha_address, l->ev->hip_id,
                                 l->abha_address, ROWS_MAX, &rows, &n);
     for (size_t i = 0; i < n && !abdm_failed(err); i++) {
-        forget(&rows[i].abha_address);
-        forget(&rows[i].abha_number);
+        (void) abdm_row_text(&rows[i].abha_address, NULL);
+        (void) abdm_row_text(&rows[i].abha_number, NULL);
         rows[i].changed_at = l->ev->now;
         abdm_effect_put_patient(l->out, &rows[i]);
         err = drop_contexts(l, rows[i].ref);

@@ -74,7 +74,7 @@ abdm_patient_holder(const abdm_flow_ctx_t *ctx, const char *hip_id, const char *
 
 abdm_err_t
 abdm_patient_may_hold(const abdm_flow_ctx_t *ctx, const char *hip_id, const char *ref,
-                    const char *abha_address, const char *abha_number)
+                      const char *abha_address, const char *abha_number)
 {
     abdm_row_patient_t holder;
     bool left = false;
@@ -130,8 +130,8 @@ differ(const char *a, const char *b)
 
 
 abdm_err_t
-abdm_patient_bind(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_row_patient_t *told,
-               abdm_row_patient_t *row)
+abdm_patient_bind(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,
+                  const abdm_row_patient_t *told, abdm_row_patient_t *row)
 {
     abdm_row_patient_t key = {.hip_id = (char *) ev->hip_id, .ref = told->ref};
     abdm_row_patient_t verified = *told;

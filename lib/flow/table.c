@@ -43,6 +43,8 @@ static const abdm_flow_t flows[] = {
     {"api.queue",             abdm_flow_api_queue},
     {"api.queue_done",        abdm_flow_api_queue_done},
     {"nha.link",              abdm_flow_nha_link},
+    {"nha.found",             abdm_flow_nha_found},
+    {"nha.over",              abdm_flow_nha_over},
     {"nha.link_status",       abdm_flow_nha_link_status},
     {"nha.sms",               abdm_flow_nha_sms},
     {"nha.patients",          abdm_flow_nha_patients},

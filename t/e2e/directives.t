@@ -116,18 +116,18 @@ subtest 'a counter has a name that ABDM takes' => sub {
 
 subtest 'an API is for all facilities or for one that is there' => sub {
     accepted($_->[1], api(@$_)) for (
-        ['/nha/',         'abdm_api nha'],
+        ['/wrapper/',         'abdm_api nha'],
         ['/abdm/nha/',    'abdm_api nha'],
-        ['/nha/',         "abdm_api nha facility=$t->{hip}"],
-        ['/nha/',         "abdm_api facility=$t->{hip} nha"],
+        ['/wrapper/',         "abdm_api nha facility=$t->{hip}"],
+        ['/wrapper/',         "abdm_api facility=$t->{hip} nha"],
         ['/abdm/v1/',     "abdm_api facility=$t->{hip}"],
     );
     refused('another facility', qr/"abdm_api" is for facility "IN0880005678_1", but there is no block "abdm_facility IN0880005678_1", in .*:\d+/,
-        api('/nha/', 'abdm_api nha facility=IN0880005678_1'));
+        api('/wrapper/', 'abdm_api nha facility=IN0880005678_1'));
     for my $parameter ('wrapper', 'facility=', 'nha nha', "facility=$t->{hip} facility=$t->{hip}") {
         my ($last) = $parameter =~ /(\S+)\z/;
         refused($parameter, qr/invalid or repeated parameter "\Q$last\E" of "abdm_api", "nha" or "facility=ID" is expected/,
-            api('/nha/', "abdm_api $parameter"));
+            api('/wrapper/', "abdm_api $parameter"));
     }
 };
 
@@ -136,7 +136,7 @@ subtest 'an API takes no callbacks of the gateway' => sub {
         refused("nha at $place", qr/"abdm_api" in location "\Q$place\E" would take the gateway's callbacks/, api($place, 'abdm_api nha'));
     }
     refused('ours at /abdm/api/', qr/would take the gateway's callbacks/, api('/abdm/api/', 'abdm_api'));
-    for my $place ('= /nha/', '~ ^/nha/', '@nha') {
+    for my $place ('= /wrapper/', '~ ^/wrapper/', '@nha') {
         refused($place, qr/"abdm_api" cannot be used in the .*location.* a prefix like/, api($place, 'abdm_api nha'));
     }
 };

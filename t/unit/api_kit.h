@@ -94,6 +94,13 @@ assert_refused(abdm_code_t code, const char *text)
 }
 
 
+static inline bool
+api_says(const char *text)
+{
+    return memmem(K.last.reply.p, K.last.reply.len, text, strlen(text)) != NULL;
+}
+
+
 static inline int
 api_rows(const char *table)
 {

@@ -171,7 +171,8 @@ without_a_mode_the_gateway_says_which_there_are(void **state)
     const char *asked = goes(MODES);
 
     answers("auth.modes", asked,
-            "\"auth\":{\"purpose\":\"LINK\",\"modes\":[\"DEMOGRAPHICS\",\"DIRECT\",\"MOBILE_OTP\"]}");
+            "\"auth\":{\"purpose\":\"LINK\","
+            "\"modes\":[\"DEMOGRAPHICS\",\"DIRECT\",\"MOBILE_OTP\"]}");
     json_t *body = link_body(call_to(INIT));
 
     assert_at(body, "query.authMode", "MOBILE_OTP");
@@ -220,8 +221,8 @@ direct_waits_for_the_patient_and_is_answered(void **state)
     begun("DIRECT");
     assert_int_equal(call(NULL, NULL, "271828").code, ABDM_E_CONFLICT);
     snprintf(body, sizeof(body),
-             "{\"auth\":{\"transactionId\":\"" TX "\",\"status\":\"GRANTED\",\"accessToken\":\"%s\","
-             "\"patient\":{\"id\":\"" ASHA "\"}}}", jwt(K.now + DAYS));
+             "{\"auth\":{\"transactionId\":\"" TX "\",\"status\":\"GRANTED\","
+             "\"accessToken\":\"%s\",\"patient\":{\"id\":\"" ASHA "\"}}}", jwt(K.now + DAYS));
     OK_(link_call_at(&K, OTHER, "auth.notified", body));
     assert_true(link_audited(&K, "authentication notice refused", ABDM_E_ANSWER_UNKNOWN));
     assert_state(ABDM_AUTH_WAITING, NULL);

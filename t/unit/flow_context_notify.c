@@ -418,7 +418,7 @@ no_more_than_the_cap_go_out_a_day(void **state)
     (void) state;
     K.facility[0].sms_daily = 3;
     for (int i = 0; i < 8; i++) {
-        char ref[8];
+        char ref[16];
 
         snprintf(ref, sizeof(ref), "V-%d", i);
         sms_is_due(ref);

@@ -367,7 +367,7 @@ test_an_abha_known_to_our_rows_is_that_patient_whoever_has_the_mobile(void **sta
 
     (void) state;
     LINK_PUT(&K, patient, .hip_id = HIP, .ref = "MR-9", .abha_address = ADDRESS, .name = "A. K.",
-             .gender = "F");
+             .gender = "F", .mobile = "9123456780");
     ask(DISCOVER, "[" ASHA "]", VISITS);
     body = answered(START + 2 * SECONDS);
     assert_at(body, "patient.0.referenceNumber", "MR-9");
@@ -501,6 +501,14 @@ test_an_otp_goes_to_the_hospital_s_mobile_when_none_is_verified(void **state)
 {
     (void) state;
     assert_mobile("", "\"\",\"9999999999\",\"9000000001\"", "9000000001");
+}
+
+
+static void
+test_an_otp_goes_to_no_number_of_another_country(void **state)
+{
+    (void) state;
+    assert_mobile("+447700900123", "\"+447700900123\",\"9000000001\"", "9000000001");
 }
 
 
@@ -682,7 +690,7 @@ test_a_mobile_is_asked_for_ten_times_an_hour_and_no_more(void **state)
 static void
 test_an_abha_address_asks_ten_times_an_hour_and_no_more(void **state)
 {
-    char mobile[16];
+    char mobile[32];
 
     (void) state;
     for (int i = 0; i < 12; i++) {
@@ -1144,6 +1152,7 @@ main(void)
         T(test_an_otp_goes_to_the_hospital_s_mobile_when_it_is_verified),
         T(test_an_otp_goes_to_the_verified_mobile_when_the_hospital_has_another),
         T(test_an_otp_goes_to_the_hospital_s_mobile_when_none_is_verified),
+        T(test_an_otp_goes_to_no_number_of_another_country),
         T(test_an_otp_goes_nowhere_without_any_mobile),
         T(test_all_kinds_of_not_found_have_the_same_bytes_at_the_same_time),
         T(test_too_many_questions_or_an_abha_that_left_ask_nothing_of_the_hmis),

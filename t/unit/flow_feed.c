@@ -12,7 +12,8 @@
 #define VISIT(ref, patient)                                                                        \
     "{\"reference\":\"" ref "\",\"display\":\"OPD visit\",\"hiTypes\":[\"Prescription\"],"         \
     "\"date\":\"2026-03-05T09:00:00+05:30\",\"version\":\"1\",\"patient\":" patient "}"
-#define NOBODY(ref) "{\"reference\":\"" ref "\",\"name\":\"Ravi\",\"gender\":\"M\",\"yearOfBirth\":1970}"
+#define NOBODY(ref)                                                                                \
+    "{\"reference\":\"" ref "\",\"name\":\"Ravi\",\"gender\":\"M\",\"yearOfBirth\":1970}"
 #define ASHA_1                                                                                     \
     "{\"reference\":\"MR-1\",\"name\":\"Asha Kumari\",\"gender\":\"F\",\"yearOfBirth\":1988,"      \
     "\"mobiles\":[\"none\",\"+91-9000000001\"],\"abhaAddress\":\"asha.k@sbx\","                    \
@@ -437,9 +438,10 @@ five_hundred_patients_are_stepped_one_after_the_other(void **state)
     (void) state;
     for (int i = 0; i < 500; i++) {
         n += (size_t) sprintf(answer + n,
-                              "%s{\"reference\":\"V-%d\",\"display\":\"x\",\"hiTypes\":[\"Invoice\"],"
-                              "\"patient\":{\"reference\":\"MR-%d\",\"name\":\"A B\",\"gender\":\"F\","
-                              "\"yearOfBirth\":1980,\"abhaAddress\":\"pat%d@sbx\"}}",
+                              "%s{\"reference\":\"V-%d\",\"display\":\"x\","
+                              "\"hiTypes\":[\"Invoice\"],\"patient\":{\"reference\":\"MR-%d\","
+                              "\"name\":\"A B\",\"gender\":\"F\",\"yearOfBirth\":1980,"
+                              "\"abhaAddress\":\"pat%d@sbx\"}}",
                               i ? "," : "", i, i, i);
     }
     strcpy(answer + n, "]}");
@@ -451,6 +453,30 @@ five_hundred_patients_are_stepped_one_after_the_other(void **state)
     assert_int_equal(calls_to(ABDM_PATH_GENERATE_TOKEN), 251);
     link_until(&K, K.now + 5 * SECONDS);
     assert_int_equal(calls_to(ABDM_PATH_GENERATE_TOKEN), 500);
+}
+
+
+static void
+who_has_no_abha_is_sent_the_deep_link_once_per_visit(void **state)
+{
+    static const char answer[] = ANSWER(
+        "1", "false",
+        VISIT("V-1", "{\"reference\":\"MR-1\",\"mobiles\":[\"9000000001\"]}") ","
+        VISIT("V-2", NOBODY("MR-2")) "," VISIT("V-3", ASHA_1));
+
+    (void) state;
+    K.facility[0].deep_link = true;
+    begin();
+    came(ANSWER("0", "false",
+                VISIT("V-1", "{\"reference\":\"MR-1\",\"mobiles\":[\"9000000001\"]}") ","
+                VISIT("V-2", NOBODY("MR-2"))));
+    assert_int_equal(link_waiting(&K, "sms.due"), 1); /* MR-2 has no mobile */
+    settle_now();
+    assert_int_equal(calls_to(ABDM_PATH_SMS_NOTIFY), 1);
+    goes(ABDM_PATH_SMS_NOTIFY);
+    next_look(answer);
+    next_look(answer);
+    assert_int_equal(link_waiting(&K, "sms.due") + calls_to(ABDM_PATH_SMS_NOTIFY), 0);
 }
 
 
@@ -476,6 +502,7 @@ main(void)
         FEED_TEST(the_clock_may_be_set_back_and_forward),
         FEED_TEST(an_answer_that_cannot_be_written_is_read_again),
         FEED_TEST(each_facility_has_a_mark_and_patients_of_its_own),
+        FEED_TEST(who_has_no_abha_is_sent_the_deep_link_once_per_visit),
         FEED_TEST(five_hundred_patients_are_stepped_one_after_the_other),
     };
 

@@ -34,6 +34,7 @@ setup_hmis(void **state)
 
     (void) state;
     link_kit_open(&K);
+    K.facility[0].sms = false;
     K.facility[0].questions[ABDM_HMIS_SEND_OTP] = 1;
     K.facility[0].questions[ABDM_HMIS_VERIFY_OTP] = 1;
     story_discover(&K);
@@ -505,6 +506,22 @@ test_a_link_that_the_gateway_had_already_is_made(void **state)
 
 
 static void
+test_a_context_deleted_since_it_was_linked_does_not_come_back(void **state)
+{
+    abdm_row_context_t row = {.hip_id = HIP, .ref = "LAB-2"};
+    abdm_effects_t e = {0};
+
+    (void) state;
+    confirm(OTP);
+    abdm_effect_delete_context(&e, &row);
+    OK_(abdm_store_apply(K.store.store, &e, K.now));
+    abdm_effects_clear(&e);
+    link_done(&K, "link.confirmed", -1, NULL);
+    assert_linked(1);
+}
+
+
+static void
 test_undoing_leaves_what_was_linked_in_another_way(void **state)
 {
     (void) state;
@@ -718,6 +735,7 @@ main(void)
         T(test_the_hmis_is_told_once_the_gateway_has_taken_the_link),
         T(test_a_link_that_the_gateway_does_not_take_is_undone),
         T(test_a_link_that_the_gateway_had_already_is_made),
+        T(test_a_context_deleted_since_it_was_linked_does_not_come_back),
         T(test_undoing_leaves_what_was_linked_in_another_way),
         H(test_the_hmis_says_whether_its_otp_is_right),
         H(test_what_the_hmis_calls_wrong_counts_as_a_try),

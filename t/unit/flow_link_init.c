@@ -229,6 +229,7 @@ test_an_hmis_that_sends_and_verifies_otps_does_so(void **state)
     char id[37];
 
     (void) state;
+    K.facility[0].sms = false;
     K.facility[0].questions[ABDM_HMIS_SEND_OTP] = 1;
     K.facility[0].questions[ABDM_HMIS_VERIFY_OTP] = 1;
     link_call(&K, "link.init_asked", INIT);
@@ -257,6 +258,7 @@ static void
 test_an_hmis_that_cannot_send_it_ends_the_link(void **state)
 {
     (void) state;
+    K.facility[0].sms = false;
     K.facility[0].questions[ABDM_HMIS_SEND_OTP] = 1;
     K.facility[0].questions[ABDM_HMIS_VERIFY_OTP] = 1;
     link_call(&K, "link.init_asked", INIT);
@@ -537,13 +539,17 @@ test_a_discovery_that_found_nobody_offers_nothing(void **state)
 
 /* --- the gateway's own errors, and what comes late --- */
 
-#define ERROR "{\"transactionId\":\"" TRANSACTION "\",\"error\":{\"code\":\"ABDM-1056\",\"message\":\"x\"}}"
+#define ERROR                                                                                      \
+    "{\"transactionId\":\"" TRANSACTION "\","                                                      \
+    "\"error\":{\"code\":\"ABDM-1056\",\"message\":\"x\"}}"
 
 static void
 test_an_error_instead_of_an_init_ends_the_link_and_is_not_answered(void **state)
 {
     (void) state;
     link_call(&K, "link.init_asked", ERROR);
+    assert_int_equal(K.n_jobs, 0);
+    link_call(&K, "link.init_asked", "{\"error\":{\"code\":1056,\"message\":\"x\"}}");
     assert_int_equal(K.n_jobs, 0);
     story_init(&K, INIT, OTP, LINK);
     link_call(&K, "link.init_asked", ERROR);

@@ -130,8 +130,8 @@ token_outcome(int patient, const char *id)
         call_back_error(patient, "link.token_came", id, errors[dice(4)]);
         return;
     }
-    snprintf(members, sizeof(members), "\"abhaAddress\":\"pat%d@sbx\",\"linkToken\":\"%s\"", patient,
-             jwt(K.now + (dice(3) == 0 && !kind ? HOURS : 182 * DAYS)));
+    snprintf(members, sizeof(members), "\"abhaAddress\":\"pat%d@sbx\",\"linkToken\":\"%s\"",
+             patient, jwt(K.now + (dice(3) == 0 && !kind ? HOURS : 182 * DAYS)));
     (void) call_back(patient, "link.token_came", id, members);
     if (dice(5) == 0)
         (void) call_back(patient, "link.token_came", id, members);
@@ -321,7 +321,7 @@ no_limit_is_broken_and_no_visit_forgotten(void **state)
         kind = false;
         seed = run + 1;
         for (int i = 0; i < PATIENTS; i++) {
-            char ref[16], abha[16];
+            char ref[16], abha[32];
 
             snprintf(ref, sizeof(ref), "MR-%d", i);
             snprintf(abha, sizeof(abha), "pat%d@sbx", i);

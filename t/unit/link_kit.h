@@ -463,7 +463,7 @@ link_dup(const char *z)
         OK_(abdm_row_##kind##_get(abdm_store_view((k)->store.store), (out)));                      \
     } while (0)
 
-/* For each read that an event makes: it fails, then nothing is done and the event can come again. */
+/* For each read that an event makes: it fails, nothing is done, and the event can come again. */
 #define LINK_EACH_READ_FAILS(k, call)                                                              \
     do {                                                                                           \
         abdm_err_t err_ = {ABDM_E_STORE, "", ""};                                                  \

@@ -1,6 +1,6 @@
 /*
- * The story of Asha, who finds her visits and links them: callbacks of the gateway and answers of the
- * HMIS, each to be changed by a test. To be included after link_kit.h.
+ * The story of Asha, who finds her visits and links them: callbacks of the gateway and answers of
+ * the HMIS, each to be changed by a test. To be included after link_kit.h.
  */
 #ifndef ABDM_TEST_LINK_STORY_H
 #define ABDM_TEST_LINK_STORY_H

@@ -66,7 +66,7 @@ visits(int n, const char *patient_ref)
 }
 
 
-/* Its texts live until the next three are asked for. */
+/* Its texts live until four others were asked for. */
 static inline const abdm_row_context_t *
 context_row(const char *ref)
 {

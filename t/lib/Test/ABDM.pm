@@ -57,12 +57,16 @@ sub need_module ($class) {
 
 # Options: hip, workers, gateway {directive => value}, facility [lines], main [lines], server [lines],
 # http [lines], env {name => value} of nginx, abdm [lines], push_allow [networks], module (0: nginx without it), hmis_url, mapping, plugin (0: HMIS without faults).
+#
+# lines [lines of the facility besides its name and HMIS], sms (1: the simulator is the SMS provider), clock (1: see
+# advance), others {ID => {name, lines, sms}}: more facilities, each with an HMIS of its own.
 sub new ($class, %option) {
     my $dir  = tempdir('abdm-XXXXXXXX', TMPDIR => 1);
     my $self = bless {
         dir => $dir, pids => {}, canaries => [@CANARIES], option => \%option, checked => 0, owner => $$,
         hip => $option{hip} // 'IN0990001234_1', port => free_port(), sim_port => free_port(), hmis_port => free_port(),
     }, $class;
+    $self->{other_port}{$_} = free_port() for keys %{ $option{others} // {} };
     chmod 0755, $dir;
     if ($> == 0) {
         my ($uid, $gid) = (getpwnam 'www-data')[2, 3];
@@ -75,7 +79,12 @@ sub new ($class, %option) {
 sub dir ($self)        { return $self->{dir} }
 sub url ($self)        { return "https://127.0.0.1:$self->{port}" }
 sub sim_url ($self)    { return "https://127.0.0.1:$self->{sim_port}" }
-sub hmis_url ($self)   { return "http://127.0.0.1:$self->{hmis_port}" }
+
+# Of the facility, or of one of the others.
+sub hmis_url ($self, $hip = $self->{hip}) {
+    return 'http://127.0.0.1:' . ($self->{other_port}{$hip} // $self->{hmis_port});
+}
+
 sub canary ($self, @more) { push @{ $self->{canaries} }, @more; return $self }
 
 sub free_port {
@@ -85,7 +94,7 @@ sub free_port {
 
 sub start ($self) {
     $self->start_simulator if $self->{option}{simulator} // 1;
-    $self->start_hmis      if $self->{option}{hmis}      // 1;
+    if ($self->{option}{hmis} // 1) { $self->start_hmis($_) for $self->{hip}, sort keys %{ $self->{other_port} // {} } }
     return $self->start_nginx;
 }
 
@@ -95,14 +104,18 @@ sub start_simulator ($self) {
     my $certs = $self->certs;
     $self->_spawn(sim => {}, $^X, "$ROOT/t/sim/simulator.pl", '--port', $self->{sim_port}, '--certs', $certs,
         '--bridge', $self->url . '/abdm');
-    return $self->wait_port(sim => $self->{sim_port});
+    $self->wait_port(sim => $self->{sim_port});
+    my $others = $self->{option}{others} or return $self;
+    $self->sim('/config', { hips => { $self->{hip} => 'Demo Hospital', map { $_ => $others->{$_}{name} } keys %$others } });
+    return $self;
 }
 
-sub start_hmis ($self) {
+sub start_hmis ($self, $hip = $self->{hip}) {
     my %env = (MOJO_MODE => 'production', MOJO_LOG_LEVEL => 'warn');
     $env{HMIS_PLUGIN} = 'Hmis::Faults' if $self->{option}{plugin} // 1;
-    $self->_spawn(hmis => \%env, $^X, "$ROOT/t/hmis/hmis.pl", 'daemon', '-l', $self->hmis_url);
-    return $self->wait_port(hmis => $self->{hmis_port});
+    my $name = $hip eq $self->{hip} ? 'hmis' : "hmis-$hip";
+    $self->_spawn($name => \%env, $^X, "$ROOT/t/hmis/hmis.pl", 'daemon', '-l', $self->hmis_url($hip));
+    return $self->wait_port($name => $self->{other_port}{$hip} // $self->{hmis_port});
 }
 
 sub start_nginx ($self) {
@@ -116,6 +129,7 @@ sub start_nginx ($self) {
 
 sub _nginx_env ($self) {
     my %env = %{ $self->{option}{env} // {} };
+    $env{ABDM_CLOCK_FILE} = $self->_clock_file if $self->{option}{clock};
     if (build_dir() =~ /asan/) {
         chomp($env{LD_PRELOAD} = qx(gcc -print-file-name=libasan.so));
         $env{ASAN_OPTIONS}  = 'detect_leaks=0:abort_on_error=0';
@@ -217,6 +231,28 @@ sub stop ($self) {
     return $self;
 }
 
+# ---- time ---------------------------------------------------------------------------------------
+
+sub _clock_file ($self) {
+    my $path = "$self->{dir}/clock";
+    $self->write_file('clock', pack 'q', $self->{ahead} // 0) if !-e $path;
+    return $path;
+}
+
+# Moves the clock of nginx and of the simulator by so many milliseconds, also back (option clock).
+sub advance ($self, $ms) {
+    my $path = $self->_clock_file;
+    $self->{ahead} = ($self->{ahead} // 0) + $ms;
+    $self->sim('/clock', { move => $ms / 1000 });    # first: what then becomes due meets the gateway of that time
+    open my $file, '+<:raw', $path or croak "$path: $!";
+    syswrite($file, pack 'q', $self->{ahead}) == 8 or croak "$path: $!";    # workers have it mapped
+    close $file or croak "$path: $!";
+    return $self;
+}
+
+# The time by that clock, in seconds.
+sub now ($self) { return time + ($self->{ahead} // 0) / 1000 }
+
 # ---- files --------------------------------------------------------------------------------------
 
 sub certs ($self) {
@@ -259,10 +295,11 @@ sub write_conf ($self, %change) {
     my ($abdm, $places) = ('', '');
     if ($option{module} // 1) {
         $abdm   = $self->_abdm_conf(\%option, $lines);
-        $places = $lines->(8, 'location /abdm/ { abdm_callback; }', 'location /abdm/api/v1/ { abdm_api; }',
-            'location = /abdm/status { abdm_status; }');
+        $places = $lines->(8, 'location /abdm/ { abdm_callback; }', 'location /abdm/api/v1/ { abdm_api; access_log off; }',
+            'location /nha/ { abdm_api nha; access_log off; }', 'location = /abdm/status { abdm_status; }');
     }
-    my $extra_main   = $lines->(0, @{ $option{main}   // [] });
+    my @clock        = $option{clock} ? 'env ABDM_CLOCK_FILE;' : ();
+    my $extra_main   = $lines->(0, @clock, @{ $option{main}   // [] });
     my $extra_http   = $lines->(4, @{ $option{http}   // [] });
     my $extra_server = $lines->(8, @{ $option{server} // [] });
     return $self->write_file('nginx.conf', <<"CONF");
@@ -313,7 +350,34 @@ sub _abdm_conf ($self, $option, $lines) {
     return $lines->(4,
         "abdm_store      sqlite:$dir/abdm.db;", "abdm_secret_key $dir/secret.key;",
         (map { "abdm_push_allow $_;" } @{ $option->{push_allow} // ['127.0.0.0/8'] }), @abdm, 'abdm_gateway custom {', (map { "    $_" } @gateway), '}',
-        "abdm_facility $self->{hip} {", (map { "    $_" } @facility), '}');
+        $self->_facility_conf($self->{hip}, $option, @facility), $self->_others_conf($option->{others} // {}, $mapping));
+}
+
+sub _facility_conf ($self, $hip, $wish, @lines) {
+    push @lines, @{ $wish->{lines} // [] };
+    push @lines, $self->_sms_line($hip) if $wish->{sms};
+    return ("abdm_facility $hip {", (map { "    $_" } @lines), '}');
+}
+
+sub _others_conf ($self, $others, $mapping) {
+    return map {
+        my $hmis = $self->hmis_url($_);
+        $self->_facility_conf($_, $others->{$_}, "name \"$others->{$_}{name}\";", "hmis rest $hmis mapping=$mapping;");
+    } sort keys %$others;
+}
+
+# The simulator as the facility's SMS provider; calls of each facility have a path of their own.
+sub _sms_line ($self, $hip) {
+    my %call = (
+        path => "/sms/$hip", json => { to => '91{mobile}', message => '{text}', DLT_TE_ID => '{template_id}', PE_ID => '{entity_id}' },
+        success  => { member => 'status', equals => 'success' },
+        messages => { otp => {
+            text => '{otp} is your code to link records of {facility} to your ABHA. Valid {minutes} minutes.',
+            vars => { template_id => '1107000000000000001', entity_id => '1101000000000000001' },
+        } },
+    );
+    my $file = $self->write_file("sms-$hip.json", $JSON->encode(\%call));
+    return 'sms ' . $self->sim_url . " template=$file;";
 }
 
 # 32 random bytes as hexadecimal digits.
@@ -337,7 +401,7 @@ sub sim ($self, $path, $body = undef) { return $self->_control($self->sim_url . 
 sub sim_delete ($self, $path) { return $self->ua->delete($self->sim_url . "/_sim$path")->result->json }
 
 # A call of the HMIS: `/_test/fault` with a body, `/api/...` without.
-sub hmis ($self, $path, $body = undef) { return $self->_control($self->hmis_url . $path, $body) }
+sub hmis ($self, $path, $body = undef, $hip = $self->{hip}) { return $self->_control($self->hmis_url($hip) . $path, $body) }
 
 sub hmis_bytes ($self, $path) { return $self->ua->get($self->hmis_url . $path)->result->body }
 
@@ -346,6 +410,19 @@ sub _control ($self, $url, $body) {
     my $res = $tx->result;
     croak "$url: " . $res->code . ' ' . $res->body if !$res->is_success;
     return $JSON->decode($res->body);
+}
+
+# A call of the module's API: a path below /abdm/api/v1/, or a whole one. The body may be JSON text as well. Gives
+# {status, body}: the body decoded, if it is JSON.
+sub api ($self, $method, $path, $body = undef, %headers) {
+    my $url = $self->url . ($path =~ m{\A/} ? $path : "/abdm/api/v1/$path");
+    my @content;
+    if (defined $body) {
+        $headers{'Content-Type'} //= 'application/json';
+        @content = ref $body ? $JSON->encode($body) : $body;
+    }
+    my $res = $self->ua->start($self->ua->build_tx($method => $url => \%headers => @content))->result;
+    return { status => $res->code, body => eval { $JSON->decode($res->body) } };
 }
 
 # A consent, granted at the bridge. Fields are those of the simulator's POST /_sim/consents, and
