@@ -412,7 +412,7 @@ abdm_err_t
 abdm_admin_transfers(abdm_admin_t *admin, int limit, char **json)
 {
     abdm_buf_t report = {0};
-    abdm_err_t err = abdm_store_report_transfers(admin->store, limit, &report);
+    abdm_err_t err = abdm_store_report_transfers(admin->store, "", limit, &report);
 
     return take_report(err, &report, json);
 }
@@ -422,7 +422,7 @@ abdm_err_t
 abdm_admin_explain(abdm_admin_t *admin, const char *id, char **json)
 {
     abdm_buf_t report = {0};
-    abdm_err_t err = abdm_store_report_explain(admin->store, id, &report);
+    abdm_err_t err = abdm_store_report_explain(admin->store, "", id, &report);
 
     return take_report(err, &report, json);
 }

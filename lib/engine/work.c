@@ -269,9 +269,11 @@ abdm_engine_report(abdm_engine_t *engine, abdm_work_t *work)
     work->status = 200;
     switch (work->call.route->report) {
     case ABDM_REPORT_TRANSFERS:
-        return abdm_store_report_transfers(engine->store, REPORT_TRANSFERS, &work->report);
+        return abdm_store_report_transfers(engine->store, work->call.hip_id, REPORT_TRANSFERS,
+                                           &work->report);
     case ABDM_REPORT_EXPLAIN:
-        return abdm_store_report_explain(engine->store, work->call.subject, &work->report);
+        return abdm_store_report_explain(engine->store, work->call.hip_id, work->call.subject,
+                                         &work->report);
     case ABDM_REPORT_NONE:
         break;
     }

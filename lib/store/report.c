@@ -187,8 +187,8 @@ write_callback(abdm_jw_t *w, sqlite3_stmt *stmt)
 
 /* {"key": [rows]} of a statement that takes a limit. */
 static abdm_err_t
-newest(abdm_store_t *store, abdm_sql_t sql, const char *key, row_fn write, int limit,
-       abdm_buf_t *out)
+newest(abdm_store_t *store, abdm_sql_t sql, const char *key, const char *hip_id, row_fn write,
+       int limit, abdm_buf_t *out)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
@@ -198,6 +198,7 @@ newest(abdm_store_t *store, abdm_sql_t sql, const char *key, row_fn write, int l
         return err;
     }
     abdm_db_int(stmt, 1, limit);
+    abdm_db_text(stmt, 2, hip_id);
     abdm_jw_begin(&w, out);
     abdm_jw_open(&w, '{');
     ABDM_TRY(rows(&w, key, stmt, write, NULL));
@@ -209,18 +210,18 @@ newest(abdm_store_t *store, abdm_sql_t sql, const char *key, row_fn write, int l
 abdm_err_t
 abdm_store_report_callbacks(abdm_store_t *store, int limit, abdm_buf_t *out)
 {
-    return newest(store, SQL_REPORT_CALLBACKS, "callbacks", write_callback, limit, out);
+    return newest(store, SQL_REPORT_CALLBACKS, "callbacks", "", write_callback, limit, out);
 }
 
 
 abdm_err_t
-abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out)
+abdm_store_report_transfers(abdm_store_t *store, const char *hip_id, int limit, abdm_buf_t *out)
 {
-    return newest(store, SQL_REPORT_TRANSFERS, "transfers", write_transfer, limit, out);
+    return newest(store, SQL_REPORT_TRANSFERS, "transfers", hip_id, write_transfer, limit, out);
 }
 
 
-/* One list of the explanation: statement with the id, and the facility where it has one. */
+/* One list of the explanation: statement with the id and the facility. */
 static abdm_err_t
 list(abdm_store_t *store, abdm_jw_t *w, const char *key, abdm_sql_t sql, const char *id,
      const char *hip_id, row_fn write, size_t *n)
@@ -232,63 +233,66 @@ list(abdm_store_t *store, abdm_jw_t *w, const char *key, abdm_sql_t sql, const c
         return err;
     }
     abdm_db_text(stmt, 1, id);
-    if (hip_id != NULL) {
-        abdm_db_text(stmt, 2, hip_id);
-    }
+    abdm_db_text(stmt, 2, hip_id);
     return rows(w, key, stmt, write, n);
 }
 
 
 /* The facility of the transfer with this id, "" when there is none; caller frees. */
 static abdm_err_t
-facility_of(abdm_store_t *store, const char *id, char **hip_id)
+facility_of(abdm_store_t *store, const char *hip_id, const char *id, char **found)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_REPORT_TRANSFER, &err);
     bool row;
 
-    *hip_id = NULL;
+    *found = NULL;
     if (stmt == NULL) {
         return err;
     }
     abdm_db_text(stmt, 1, id);
+    abdm_db_text(stmt, 2, hip_id);
     ABDM_TRY(abdm_db_row(stmt, &row));
-    *hip_id = row ? abdm_db_copy(stmt, 0, &err) : strdup("");
+    *found = row ? abdm_db_copy(stmt, 0, &err) : strdup("");
     abdm_db_end(stmt);
-    return *hip_id == NULL ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
+    return *found == NULL ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
 }
 
 
 abdm_err_t
-abdm_store_report_explain(abdm_store_t *store, const char *id, abdm_buf_t *out)
+abdm_store_report_explain(abdm_store_t *store, const char *hip_id, const char *id, abdm_buf_t *out)
 {
-    size_t transfers = 0, consents = 0, events = 0;
-    char *hip_id;
+    size_t transfers = 0, consents = 0, events = 0, others = 0;
+    char *owner = NULL;
     abdm_err_t err;
     abdm_jw_t w;
 
-    ABDM_TRY(facility_of(store, id, &hip_id));
+    ABDM_TRY(facility_of(store, hip_id, id, &owner));
+    const struct {
+        const char *key;
+        abdm_sql_t sql;
+        const char *hip_id;
+        row_fn write;
+        size_t *n;
+    } lists[] = {
+        {"transfer", SQL_REPORT_TRANSFER, hip_id, write_transfer, &transfers},
+        {"consent", SQL_REPORT_CONSENT, hip_id, write_consent, &consents},
+        {"careContexts", SQL_REPORT_CONTEXTS, owner, write_context, &others},
+        {"pages", SQL_REPORT_PAGES, owner, write_page, &others},
+        {"waiting", SQL_REPORT_JOBS, hip_id, write_job, &others},
+        {"history", SQL_REPORT_AUDIT, hip_id, write_audit, &events},
+    };
+
     abdm_jw_begin(&w, out);
     abdm_jw_open(&w, '{');
     abdm_jw_kv(&w, "id", id);
-    err = list(store, &w, "transfer", SQL_REPORT_TRANSFER, id, NULL, write_transfer, &transfers);
-    if (!abdm_failed(err)) {
-        err = list(store, &w, "consent", SQL_REPORT_CONSENT, id, NULL, write_consent, &consents);
-    }
-    if (!abdm_failed(err)) {
-        err = list(store, &w, "careContexts", SQL_REPORT_CONTEXTS, id, hip_id, write_context, NULL);
-    }
-    if (!abdm_failed(err)) {
-        err = list(store, &w, "pages", SQL_REPORT_PAGES, id, hip_id, write_page, NULL);
-    }
-    if (!abdm_failed(err)) {
-        err = list(store, &w, "waiting", SQL_REPORT_JOBS, id, NULL, write_job, NULL);
-    }
-    if (!abdm_failed(err)) {
-        err = list(store, &w, "history", SQL_REPORT_AUDIT, id, NULL, write_audit, &events);
+    err = ABDM_NO_ERR;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && !abdm_failed(err); i++) {
+        err = list(store, &w, lists[i].key, lists[i].sql, id, lists[i].hip_id, lists[i].write,
+                   lists[i].n);
     }
     abdm_jw_close(&w, '}');
-    free(hip_id);
+    free(owner);
 
     if (!abdm_failed(err) && out->failed) {
         err = ABDM_ERR(MEMORY, "report");

@@ -135,9 +135,12 @@ abdm_err_t abdm_store_keys_put(abdm_store_t *store, const char *url, const char 
 
 /* --- for operators (report.c) --- */
 
-/* JSON appended to `out`. Callbacks: those no flow answers, without their bodies. */
+/* JSON appended to `out`, of one facility, or of all with hip_id "". Callbacks: those no flow
+ * answers, without their bodies. */
 abdm_err_t abdm_store_report_callbacks(abdm_store_t *store, int limit, abdm_buf_t *out);
-abdm_err_t abdm_store_report_transfers(abdm_store_t *store, int limit, abdm_buf_t *out);
-abdm_err_t abdm_store_report_explain(abdm_store_t *store, const char *id, abdm_buf_t *out);
+abdm_err_t abdm_store_report_transfers(abdm_store_t *store, const char *hip_id, int limit,
+                                       abdm_buf_t *out);
+abdm_err_t abdm_store_report_explain(abdm_store_t *store, const char *hip_id, const char *id,
+                                     abdm_buf_t *out);
 
 #endif

@@ -75,7 +75,7 @@ explain(const char *id, abdm_code_t code)
     abdm_buf_t out = {0};
     json_t *json = NULL;
 
-    assert_int_equal(abdm_store_report_explain(K.store, id, &out).code, code);
+    assert_int_equal(abdm_store_report_explain(K.store, "", id, &out).code, code);
     if (code == ABDM_OK)
         OK_(abdm_json_parse(out.p, out.len, ABDM_JSON_DEPTH, &json));
     abdm_buf_free(&out);
@@ -162,7 +162,7 @@ the_newest_transfers_are_listed_first_and_counted(void **state)
     abdm_effect_transfer(&e, &newer);
     abdm_effect_page(&e, &newer, &page);
     apply(&e);
-    OK_(abdm_store_report_transfers(K.store, 10, &out));
+    OK_(abdm_store_report_transfers(K.store, "", 10, &out));
     OK_(abdm_json_parse(out.p, out.len, ABDM_JSON_DEPTH, &json));
     assert_int_equal(json_array_size(abdm_json_at(json, "transfers")), 2);
     assert_at(json, "transfers.0.transactionId", "T-2");
@@ -171,10 +171,28 @@ the_newest_transfers_are_listed_first_and_counted(void **state)
     json_decref(json);
     abdm_buf_free(&out);
 
-    OK_(abdm_store_report_transfers(K.store, 1, &out));
+    OK_(abdm_store_report_transfers(K.store, "", 1, &out));
     OK_(abdm_json_parse(out.p, out.len, ABDM_JSON_DEPTH, &json));
     assert_int_equal(json_array_size(abdm_json_at(json, "transfers")), 1);
     json_decref(json);
+    abdm_buf_free(&out);
+}
+
+
+static void
+reports_for_one_facility_know_nothing_of_another(void **state)
+{
+    abdm_buf_t out = {0};
+
+    (void) state;
+    put_transfer();
+    OK_(abdm_store_report_transfers(K.store, "HIP_2", 10, &out));
+    assert_string_equal(out.p, "{\"transfers\":[]}");
+    out.len = 0;
+    assert_int_equal(abdm_store_report_explain(K.store, "HIP_2", "T-1", &out).code,
+                     ABDM_E_NOT_FOUND);
+    out.len = 0;
+    OK_(abdm_store_report_explain(K.store, "HIP_1", "T-1", &out));
     abdm_buf_free(&out);
 }
 
@@ -189,6 +207,7 @@ main(void)
         STORE_TEST(an_explanation_has_all_that_happened_to_a_transfer_and_no_content),
         STORE_TEST(a_consent_can_be_explained_and_an_unknown_id_cannot),
         STORE_TEST(the_newest_transfers_are_listed_first_and_counted),
+        STORE_TEST(reports_for_one_facility_know_nothing_of_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
