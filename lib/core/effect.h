@@ -24,8 +24,9 @@ const char *abdm_job_kind_name(abdm_job_kind_t kind);
 
 /*
  * `event` is raised with the result. Failures that may pass are tried again by the engine with
- * back-off until `deadline_at`, except those of PUSH jobs: what may leave is decided anew
- * before each attempt, so their flow hears of each one.
+ * back-off until `deadline_at`, except those of PUSH jobs: what may leave is decided anew before
+ * each attempt, so their flow hears of each one. A GATEWAY job whose deadline is its making is
+ * sent once: when its worker dies, the event is raised with E_STOPPING.
  */
 typedef struct {
     int64_t id; /* row; 0 while it is only an effect */
@@ -43,6 +44,7 @@ typedef struct {
     abdm_ms_t deadline_at;
     abdm_ms_t created_at;
     int attempts;
+    bool retaken;  /* a worker had it before, and is gone */
     bool poisoned; /* it was claimed too often: workers do not survive it */
     abdm_document_t *document; /* not stored: lost with the process, and then fetched again */
 } abdm_job_t;

@@ -83,6 +83,16 @@ struct abdm_view_s {
      * owned by the caller. */
     abdm_err_t (*consents_of)(const abdm_view_t *view, const char *hip_id,
                               const char *abha_address, char ***ids, size_t *n);
+
+    /* What was kept of the consent's notice byte for byte, owned by the caller; *signature is NULL
+     * when none came. E_NOT_FOUND. */
+    abdm_err_t (*artefact)(const abdm_view_t *view, const char *hip_id, const char *id,
+                           char **artefact, char **signature);
+
+    /* Ids of the transfers that wait for the confirmation of a consent, at most `max`, each and the
+     * array owned by the caller. */
+    abdm_err_t (*confirming)(const abdm_view_t *view, const char *hip_id, const char *consent_id,
+                             size_t max, char ***ids, size_t *n);
 };
 
 #define ABDM_ROW(row)                                                                              \

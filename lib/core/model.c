@@ -78,6 +78,8 @@ abdm_consent_clear(abdm_consent_t *consent)
         free(consent->contexts[i].care_context_ref);
     }
     free(consent->contexts);
+    free(consent->artefact);
+    free(consent->signature);
     memset(consent, 0, sizeof(*consent));
 }
 
@@ -117,8 +119,17 @@ abdm_page_clear(abdm_page_t *page)
 const char *
 abdm_transfer_state_name(abdm_transfer_state_t state)
 {
-    static const char *const names[] = {"REQUESTED", "LISTING", "PUSHING",
-                                        "NOTIFYING", "DONE",    "REFUSED"};
+    static const char *const names[] = {"REQUESTED", "LISTING", "PUSHING",   "NOTIFYING",
+                                        "DONE",      "REFUSED", "CONFIRMING"};
 
     return names[state];
+}
+
+
+const char *
+abdm_signed_name(abdm_signed_t known)
+{
+    static const char *const names[] = {NULL, "VERIFIED", "ABSENT", "DOES_NOT_VERIFY", "NO_KEY"};
+
+    return (unsigned) known < sizeof(names) / sizeof(names[0]) ? names[known] : NULL;
 }

@@ -111,6 +111,20 @@ typedef enum {
     ABDM_CONSENT_REQUESTED
 } abdm_consent_status_t;
 
+/* What is known of a consent's signature. */
+typedef enum {
+    ABDM_SIGNED_UNKNOWN, /* nobody looked at it */
+    ABDM_SIGNED_VERIFIED,
+    ABDM_SIGNED_ABSENT,
+    ABDM_SIGNED_WRONG,
+    ABDM_SIGNED_NO_KEY
+} abdm_signed_t;
+
+const char *abdm_signed_name(abdm_signed_t known); /* "VERIFIED"; NULL for UNKNOWN */
+
+/* Where the question to the consent manager stands, see row confirmation. */
+typedef enum { ABDM_CONFIRM_ASKING, ABDM_CONFIRM_CONFIRMED, ABDM_CONFIRM_REFUSED } abdm_confirm_state_t;
+
 typedef struct {
     char *patient_ref;
     char *care_context_ref;
@@ -130,19 +144,25 @@ typedef struct {
     abdm_hi_types_t hi_types;
     abdm_care_context_t *contexts;
     size_t n_contexts;
+    abdm_signed_t is_signed;
+    /* consentDetail byte for byte as it came, and its signature: written with the consent, read by
+     * abdm_view_t's `artefact` alone */
+    char *artefact;
+    char *signature;
 } abdm_consent_t;
 
 void abdm_consent_clear(abdm_consent_t *consent);
 
-/* REQUESTED → LISTING → PUSHING → NOTIFYING → DONE; REFUSED when on-request told an error.
- * The last two are final. */
+/* [CONFIRMING →] REQUESTED → LISTING → PUSHING → NOTIFYING → DONE; REFUSED when on-request told an
+ * error. DONE and REFUSED are final. */
 typedef enum {
     ABDM_TRANSFER_REQUESTED, /* allowed; on-request not yet accepted by the gateway */
     ABDM_TRANSFER_LISTING,   /* the HMIS is asked what it has */
     ABDM_TRANSFER_PUSHING,
     ABDM_TRANSFER_NOTIFYING, /* all pages final; the gateway is being told */
     ABDM_TRANSFER_DONE,
-    ABDM_TRANSFER_REFUSED
+    ABDM_TRANSFER_REFUSED,
+    ABDM_TRANSFER_CONFIRMING /* not yet answered: its consent is being confirmed */
 } abdm_transfer_state_t;
 
 const char *abdm_transfer_state_name(abdm_transfer_state_t state);

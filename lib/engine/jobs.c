@@ -275,6 +275,10 @@ begin_job(abdm_engine_t *engine, abdm_job_t *job)
     if (task->job.poisoned) {
         task->result.err = ABDM_ERR(POISON, "it ended its workers again and again");
         task->result.final = true;
+    } else if (task->job.retaken && task->job.kind == ABDM_JOB_GATEWAY
+               && task->job.deadline_at <= task->job.created_at) {
+        task->result.err = ABDM_ERR(STOPPING, "what came of the call was lost with its worker");
+        task->result.final = true;
     } else {
         task->result.err = brief(engine, task);
         task->result.final = task->result.err.code == ABDM_E_NOT_FOUND;

@@ -19,6 +19,7 @@ enum {
 
 #define LIMIT_TEXT "500"
 #define PATIENCE   ((abdm_ms_t) 30 * 1000)      /* with one question */
+#define NEWS       (7 * ABDM_LINK_DAY)          /* so long a visit is worth an SMS */
 #define LEASE      (2 * ABDM_LINK_MINUTE)       /* of a question under way */
 
 /* A patient named by the answer. */
@@ -299,6 +300,16 @@ patient_of(const feed_t *f, const char *ref)
 }
 
 
+/* A feed that is read for the first time may begin years ago: nobody is told of old visits. */
+static bool
+wants_deep_link(const feed_t *f, const abdm_row_patient_t *patient, const abdm_row_context_t *row)
+{
+    return f->ctx->facility->deep_link && row->state == ABDM_LINK_NONE
+           && row->sms == ABDM_SMS_NONE && patient->abha_address == NULL
+           && patient->mobile != NULL && (row->date == 0 || row->date + NEWS > f->ev->now);
+}
+
+
 static void
 write_all(feed_t *f)
 {
@@ -308,9 +319,7 @@ write_all(feed_t *f)
         abdm_row_context_t *row = &f->context[i];
         const abdm_row_patient_t *patient = patient_of(f, row->patient_ref);
 
-        if (patient != NULL && f->ctx->facility->deep_link && row->state == ABDM_LINK_NONE
-            && row->sms == ABDM_SMS_NONE && patient->abha_address == NULL
-            && patient->mobile != NULL) {
+        if (patient != NULL && wants_deep_link(f, patient, row)) {
             abdm_flow_deep_link(f->out, f->ev, row);
             f->context_changed[i] = true;
         }

@@ -187,7 +187,7 @@ token_refused(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_row_conte
         token.expires_at = 0;
         abdm_link_token_put(ev, &token, out);
     }
-    if (!abdm_failed(err) && abdm_link_token_spent(ctx, &token, ev->now)) {
+    if (!abdm_failed(err) && abdm_link_token_spent(&token, ev->now)) {
         err = abdm_link_over(ctx, ev, rows, n, ABDM_LINK_FAILED, code, text, out);
     } else if (!abdm_failed(err) || err.code == ABDM_E_NOT_FOUND) {
         let_go(ev, rows, n, out);

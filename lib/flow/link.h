@@ -87,8 +87,7 @@ void abdm_link_token_put(const abdm_event_t *ev, abdm_row_link_token_t *row, abd
 void abdm_link_token_keep(const abdm_event_t *ev, abdm_row_link_token_t *row, const char *token,
                           abdm_ms_t expires_at, abdm_effects_t *out);
 /* Has the limit of requests a day been reached? */
-bool abdm_link_token_spent(const abdm_flow_ctx_t *ctx, const abdm_row_link_token_t *row,
-                           abdm_ms_t now);
+bool abdm_link_token_spent(const abdm_row_link_token_t *row, abdm_ms_t now);
 /* Asks for one when that is allowed, else makes sure that a step comes when it is. `rows`: those
  * that wait for it. */
 abdm_err_t abdm_link_token_ask(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,

@@ -1,7 +1,7 @@
 /*
  * Link tokens (gateway protocol 3.1, 7.1): one for each ABHA address, asked for when there is
  * something to link and used until shortly before its end. The gateway takes three requests a day
- * and blocks who asks more; so each attempt is decided here, none is repeated by the engine, and at
+ * and blocks who asks more (which day it means is not told: here it is any 24 hours); so each attempt is decided here, none is repeated by the engine, and at
  * most one is under way for an ABHA.
  */
 #include <stdlib.h>
@@ -12,7 +12,6 @@
 #include "gateway/outbound_link.h"
 
 enum {
-    ASKED_DAILY = 3,
     BORN_FIRST = 1900,
     BORN_LAST = 2200
 };
@@ -77,36 +76,42 @@ abdm_link_token_keep(const abdm_event_t *ev, abdm_row_link_token_t *row, const c
 
 
 bool
-abdm_link_token_spent(const abdm_flow_ctx_t *ctx, const abdm_row_link_token_t *row, abdm_ms_t now)
+abdm_link_token_spent(const abdm_row_link_token_t *row, abdm_ms_t now)
 {
-    return row->day == abdm_day_of(now, ctx->facility->zone) && row->asked >= ASKED_DAILY;
+    return row->counted_3 != 0 && now < row->counted_3 + ABDM_LINK_DAY;
 }
 
 
-/* The first moment at which the gateway may be asked. After a clock was set back the limits count
- * from now: they are neither forgotten nor hold for years. */
-static abdm_ms_t
-first_moment(const abdm_flow_ctx_t *ctx, abdm_row_link_token_t *row, abdm_ms_t now)
+/* After a clock was set back the limits count from now: they are neither forgotten nor hold for
+ * years. */
+static void
+not_after(abdm_ms_t *moment, abdm_ms_t latest)
 {
-    int zone = ctx->facility->zone;
-    abdm_ms_t when = now;
-    int64_t day;
+    if (*moment > latest) {
+        *moment = latest;
+    }
+}
 
-    if (row->asked_at > now) {
-        row->asked_at = now;
-    }
-    if (row->blocked_until > now + BLOCK) {
-        row->blocked_until = now + BLOCK;
-    }
+
+/* The first moment at which the gateway may be asked. */
+static abdm_ms_t
+first_moment(abdm_row_link_token_t *row, abdm_ms_t now)
+{
+    abdm_ms_t when = now;
+
+    not_after(&row->asked_at, now);
+    not_after(&row->counted_1, now);
+    not_after(&row->counted_2, now);
+    not_after(&row->counted_3, now);
+    not_after(&row->blocked_until, now + BLOCK);
     if (row->blocked_until > when) {
         when = row->blocked_until;
     }
     if (row->asked_at != 0 && row->asked_at + APART > when) {
         when = row->asked_at + APART;
     }
-    day = abdm_day_of(when, zone);
-    if (row->asked >= ASKED_DAILY && (row->day == day || row->day == day + 1)) {
-        when = (row->day + 1) * ABDM_LINK_DAY - zone * ABDM_LINK_MINUTE;
+    if (abdm_link_token_spent(row, when)) {
+        when = row->counted_3 + ABDM_LINK_DAY;
     }
     return when;
 }
@@ -144,10 +149,9 @@ wait_until(const abdm_event_t *ev, abdm_row_link_token_t *row, const char *event
 
 
 static void
-ask(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_row_patient_t *patient,
-    abdm_row_link_token_t *row, abdm_effects_t *out)
+ask(const abdm_event_t *ev, const abdm_row_patient_t *patient, abdm_row_link_token_t *row,
+    abdm_effects_t *out)
 {
-    int64_t today = abdm_day_of(ev->now, ctx->facility->zone);
     abdm_link_call_t call = {
         .event = "link.token_asked",
         .subject = patient->ref,
@@ -164,8 +168,9 @@ ask(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_row_patient_t
     };
     abdm_buf_t body = {0};
 
-    row->asked = row->day == today ? row->asked + 1 : 1;
-    row->day = today;
+    row->counted_3 = row->counted_2;
+    row->counted_2 = row->counted_1;
+    row->counted_1 = ev->now;
     row->asked_at = ev->now;
     row->due_at = ev->now + ABDM_LINK_DAY; /* its outcome comes long before */
     abdm_link_token_put(ev, row, out);
@@ -189,11 +194,11 @@ abdm_link_token_ask(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,
         return abdm_link_over(ctx, ev, rows, n, ABDM_LINK_FAILED, "E_FIELD",
                               "name, gender or year of birth of the patient is not known", out);
     }
-    when = first_moment(ctx, token, ev->now);
+    when = first_moment(token, ev->now);
     if (when > ev->now) {
         wait_until(ev, token, "link.due", patient->ref, ev->arg, when, out);
     } else {
-        ask(ctx, ev, patient, token, out);
+        ask(ev, patient, token, out);
     }
     return ABDM_NO_ERR;
 }
@@ -271,14 +276,14 @@ judge_result(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_row_link_t
              abdm_effects_t *out)
 {
     const abdm_result_t *result = ev->result;
-    int64_t today = abdm_day_of(ev->now, ctx->facility->zone);
 
     row->asked_at = ev->now;
-    if (!is_counted(result)) {
-        row->asked -= row->asked > 0;
-    } else if (row->day != today) {
-        row->day = today; /* it left on a later day than it was made on */
-        row->asked = 1;
+    if (is_counted(result)) {
+        row->counted_1 = ev->now; /* when it left, at the latest */
+    } else {
+        row->counted_1 = row->counted_2;
+        row->counted_2 = row->counted_3;
+        row->counted_3 = 0; /* what stood there was a day old, or nothing would have been asked */
     }
     if (row->answered != NULL && ev->request_id != NULL
         && strcmp(row->answered, ev->request_id) == 0) {

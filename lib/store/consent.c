@@ -1,6 +1,7 @@
 /*
  * Consents: the artefact while it is granted, a tombstone afterwards. The patient's ABHA address
- * is sealed, with a keyed hash beside it by which a patient's consents are found.
+ * is sealed, with a keyed hash beside it by which a patient's consents are found; so is what the
+ * notice said byte for byte.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,19 +9,44 @@
 #include "store/db.h"
 
 
-/* --- the patient --- */
+/* --- sealed members --- */
 
+#define PATIENT   "consent.patient_id"
+#define ARTEFACT  "consent.artefact"
+#define SIGNATURE "consent.signature"
+
+
+/* `plain` NULL stays NULL. */
 static abdm_err_t
-seal_patient(const abdm_store_t *store, const char *hip_id, const char *id, const char *patient,
-             abdm_buf_t *sealed)
+seal_member(const abdm_store_t *store, const char *member, const char *hip_id, const char *id,
+            const char *plain, abdm_buf_t *sealed)
 {
     abdm_buf_t aad = {0};
     abdm_err_t err;
 
-    abdm_db_tie(&aad, "consent.patient_id");
+    if (plain == NULL) {
+        return ABDM_NO_ERR;
+    }
+    abdm_db_tie(&aad, member);
     abdm_db_tie(&aad, hip_id);
     abdm_db_tie(&aad, id);
-    err = abdm_db_seal(store, &aad, abdm_str(patient), sealed);
+    err = abdm_db_seal(store, &aad, abdm_str(plain), sealed);
+    abdm_buf_free(&aad);
+    return err;
+}
+
+
+static abdm_err_t
+open_member(const abdm_store_t *store, const char *member, const char *hip_id, const char *id,
+            sqlite3_stmt *stmt, int column, char **plain)
+{
+    abdm_buf_t aad = {0};
+    abdm_err_t err;
+
+    abdm_db_tie(&aad, member);
+    abdm_db_tie(&aad, hip_id);
+    abdm_db_tie(&aad, id);
+    err = abdm_db_unseal(store, &aad, stmt, column, plain, NULL);
     abdm_buf_free(&aad);
     return err;
 }
@@ -31,19 +57,13 @@ static abdm_err_t
 open_patient(const abdm_store_t *store, const char *hip_id, const char *id, sqlite3_stmt *stmt,
              int column, char **patient)
 {
-    abdm_buf_t aad = {0};
     abdm_err_t err = ABDM_NO_ERR;
 
     if (sqlite3_column_type(stmt, column) == SQLITE_TEXT) {
         *patient = abdm_db_copy(stmt, column, &err);
         return err;
     }
-    abdm_db_tie(&aad, "consent.patient_id");
-    abdm_db_tie(&aad, hip_id);
-    abdm_db_tie(&aad, id);
-    err = abdm_db_unseal(store, &aad, stmt, column, patient, NULL);
-    abdm_buf_free(&aad);
-    return err;
+    return open_member(store, PATIENT, hip_id, id, stmt, column, patient);
 }
 
 
@@ -62,7 +82,7 @@ hash_patient(const abdm_store_t *store, const char *hip_id, const char *patient,
             *p = (char) (*p - 'A' + 'a');
         }
     }
-    err = abdm_db_hash(store, "consent.patient_id", hip_id, lower, out);
+    err = abdm_db_hash(store, PATIENT, hip_id, lower, out);
     abdm_db_wipe(lower);
     return err;
 }
@@ -73,25 +93,39 @@ hash_patient(const abdm_store_t *store, const char *hip_id, const char *patient,
 static abdm_err_t
 put_head(abdm_store_t *store, const abdm_consent_t *consent, abdm_ms_t now)
 {
+    const char *hip_id = consent->hip_id, *id = consent->id;
     char hash[65];
-    abdm_buf_t sealed = {0};
+    abdm_buf_t patient = {0}, artefact = {0}, signature = {0};
     sqlite3_stmt *stmt = NULL;
     abdm_err_t err = ABDM_NO_ERR;
 
     if (consent->patient_id != NULL) {
-        ABDM_TRY(hash_patient(store, consent->hip_id, consent->patient_id, hash));
-        err = seal_patient(store, consent->hip_id, consent->id, consent->patient_id, &sealed);
+        ABDM_TRY(hash_patient(store, hip_id, consent->patient_id, hash));
+        err = seal_member(store, PATIENT, hip_id, id, consent->patient_id, &patient);
     }
     if (!abdm_failed(err)) {
-        stmt = abdm_db_keyed(store, SQL_CONSENT_PUT, consent->hip_id, consent->id, &err);
+        err = seal_member(store, ARTEFACT, hip_id, id, consent->artefact, &artefact);
+    }
+    if (!abdm_failed(err)) {
+        err = seal_member(store, SIGNATURE, hip_id, id, consent->signature, &signature);
+    }
+    if (!abdm_failed(err)) {
+        stmt = abdm_db_keyed(store, SQL_CONSENT_PUT, hip_id, id, &err);
     }
     if (stmt != NULL) {
         abdm_db_int(stmt, 3, (int) consent->status);
         abdm_db_text(stmt, 4, consent->hiu_id);
         if (consent->patient_id != NULL) {
-            abdm_db_blob(stmt, 5, sealed.p, sealed.len);
+            abdm_db_blob(stmt, 5, patient.p, patient.len);
             abdm_db_text(stmt, 12, hash);
         }
+        if (consent->artefact != NULL) {
+            abdm_db_blob(stmt, 13, artefact.p, artefact.len);
+        }
+        if (consent->signature != NULL) {
+            abdm_db_blob(stmt, 14, signature.p, signature.len);
+        }
+        abdm_db_int(stmt, 15, (int) consent->is_signed);
         abdm_db_text(stmt, 6, consent->purpose);
         abdm_db_int(stmt, 7, consent->from);
         abdm_db_int(stmt, 8, consent->to);
@@ -100,7 +134,9 @@ put_head(abdm_store_t *store, const abdm_consent_t *consent, abdm_ms_t now)
         abdm_db_int(stmt, 11, now);
         err = abdm_db_run(stmt);
     }
-    abdm_buf_free(&sealed);
+    abdm_buf_free(&patient);
+    abdm_buf_free(&artefact);
+    abdm_buf_free(&signature);
     return err;
 }
 
@@ -194,6 +230,7 @@ view_consent(const abdm_view_t *view, const char *hip_id, const char *id, abdm_c
     out->to = sqlite3_column_int64(stmt, 5);
     out->erase_at = sqlite3_column_int64(stmt, 6);
     out->hi_types = (abdm_hi_types_t) sqlite3_column_int64(stmt, 7);
+    out->is_signed = (abdm_signed_t) sqlite3_column_int(stmt, 8);
     if (!abdm_failed(err)) {
         err = open_patient(store, hip_id, id, stmt, 2, &out->patient_id);
     }
@@ -209,6 +246,36 @@ view_consent(const abdm_view_t *view, const char *hip_id, const char *id, abdm_c
         abdm_consent_clear(out);
     }
     return err;
+}
+
+
+static abdm_err_t
+view_artefact(const abdm_view_t *view, const char *hip_id, const char *id, char **artefact,
+              char **signature)
+{
+    abdm_store_t *store = abdm_store_of(view);
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_keyed(store, SQL_CONSENT_ARTEFACT, hip_id, id, &err);
+    bool row;
+
+    *artefact = *signature = NULL;
+    if (stmt == NULL) {
+        return err;
+    }
+    ABDM_TRY(abdm_db_row(stmt, &row));
+    if (row) {
+        err = open_member(store, ARTEFACT, hip_id, id, stmt, 0, artefact);
+    }
+    if (row && !abdm_failed(err)) {
+        err = open_member(store, SIGNATURE, hip_id, id, stmt, 1, signature);
+    }
+    abdm_db_end(stmt);
+    if (abdm_failed(err)) {
+        abdm_db_wipe(*artefact);
+        *artefact = NULL;
+        return err;
+    }
+    return row ? ABDM_NO_ERR : ABDM_ERR(NOT_FOUND, "artefact of a consent");
 }
 
 
@@ -232,24 +299,15 @@ add_id(sqlite3_stmt *stmt, char ***ids, size_t *n)
 }
 
 
+/* The ids of a statement whose parameters are bound. */
 static abdm_err_t
-view_consents_of(const abdm_view_t *view, const char *hip_id, const char *abha_address,
-                 char ***ids, size_t *n)
+take_ids(sqlite3_stmt *stmt, char ***ids, size_t *n)
 {
-    abdm_store_t *store = abdm_store_of(view);
-    sqlite3_stmt *stmt;
-    char hash[65];
-    abdm_err_t err;
+    abdm_err_t err = ABDM_NO_ERR;
     bool row = true;
 
     *ids = NULL;
     *n = 0;
-    ABDM_TRY(hash_patient(store, hip_id, abha_address, hash));
-    stmt = abdm_db_keyed(store, SQL_CONSENTS_OF, hip_id, hash, &err);
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_text(stmt, 3, abha_address);
     while (row && !abdm_failed(err)) {
         err = abdm_db_row(stmt, &row);
         if (row && !abdm_failed(err)) {
@@ -268,11 +326,52 @@ view_consents_of(const abdm_view_t *view, const char *hip_id, const char *abha_a
 }
 
 
+static abdm_err_t
+view_consents_of(const abdm_view_t *view, const char *hip_id, const char *abha_address,
+                 char ***ids, size_t *n)
+{
+    abdm_store_t *store = abdm_store_of(view);
+    sqlite3_stmt *stmt;
+    char hash[65];
+    abdm_err_t err;
+
+    *ids = NULL;
+    *n = 0;
+    ABDM_TRY(hash_patient(store, hip_id, abha_address, hash));
+    stmt = abdm_db_keyed(store, SQL_CONSENTS_OF, hip_id, hash, &err);
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_text(stmt, 3, abha_address);
+    return take_ids(stmt, ids, n);
+}
+
+
+static abdm_err_t
+view_confirming(const abdm_view_t *view, const char *hip_id, const char *consent_id, size_t max,
+                char ***ids, size_t *n)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_keyed(abdm_store_of(view), SQL_TRANSFERS_CONFIRMING, hip_id,
+                                       consent_id, &err);
+
+    *ids = NULL;
+    *n = 0;
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 3, (int64_t) max);
+    return take_ids(stmt, ids, n);
+}
+
+
 void
 abdm_consent_view(abdm_view_t *view)
 {
     view->consent = view_consent;
     view->consents_of = view_consents_of;
+    view->artefact = view_artefact;
+    view->confirming = view_confirming;
 }
 
 
@@ -287,7 +386,7 @@ seal_old(abdm_store_t *store, const char *hip_id, const char *id, const char *pa
     abdm_err_t err;
 
     ABDM_TRY(hash_patient(store, hip_id, patient, hash));
-    err = seal_patient(store, hip_id, id, patient, &sealed);
+    err = seal_member(store, PATIENT, hip_id, id, patient, &sealed);
     if (!abdm_failed(err)) {
         stmt = abdm_db_keyed(store, SQL_CONSENT_SEAL, hip_id, id, &err);
     }

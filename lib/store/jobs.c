@@ -180,6 +180,7 @@ read_job(const abdm_store_t *store, sqlite3_stmt *stmt, abdm_job_t *job)
     job->deadline_at = sqlite3_column_int64(stmt, 10);
     job->created_at = sqlite3_column_int64(stmt, 11);
     job->attempts = sqlite3_column_int(stmt, 12);
+    job->retaken = sqlite3_column_int(stmt, CLAIMS) > 0;
     job->poisoned = sqlite3_column_int(stmt, CLAIMS) >= ABDM_CLAIMS_MAX;
     ABDM_TRY(err);
     if (sqlite3_column_int(stmt, SEALED) == 0) {

@@ -137,9 +137,30 @@ write_job(abdm_jw_t *w, sqlite3_stmt *stmt)
 }
 
 
+/* "confirmation": how the consent manager's word on the consent stands, from column `first` on. */
+static void
+write_confirmation(abdm_jw_t *w, sqlite3_stmt *stmt, int first)
+{
+    static const char *const names[] = {"ASKING", "CONFIRMED", "REFUSED"};
+
+    if (sqlite3_column_type(stmt, first) == SQLITE_NULL) {
+        return;
+    }
+    abdm_jw_key(w, "confirmation");
+    abdm_jw_open(w, '{');
+    abdm_jw_kv(w, "state", names[sqlite3_column_int(stmt, first)]);
+    kv_time(w, "askedAt", sqlite3_column_int64(stmt, first + 1));
+    kv_time(w, "endedAt", sqlite3_column_int64(stmt, first + 2));
+    kv_reason(w, column(stmt, first + 3));
+    abdm_jw_close(w, '}');
+}
+
+
 static void
 write_consent(abdm_jw_t *w, sqlite3_stmt *stmt)
 {
+    const char *is_signed = abdm_signed_name((abdm_signed_t) sqlite3_column_int(stmt, 8));
+
     abdm_hi_types_t types = (abdm_hi_types_t) sqlite3_column_int64(stmt, 5);
 
     abdm_jw_kv(w, "facility", column(stmt, 0));
@@ -159,6 +180,10 @@ write_consent(abdm_jw_t *w, sqlite3_stmt *stmt)
     }
     abdm_jw_close(w, ']');
     kv_time(w, "changedAt", sqlite3_column_int64(stmt, 7));
+    if (is_signed != NULL) {
+        abdm_jw_kv(w, "signature", is_signed);
+    }
+    write_confirmation(w, stmt, 9);
 }
 
 

@@ -121,8 +121,8 @@ static const char *const steps[] = {
     "CREATE TABLE link_token ("
     " hip_id TEXT NOT NULL, abha_address_key TEXT NOT NULL, token BLOB,"
     " expires_at INTEGER NOT NULL, asked_at INTEGER NOT NULL, due_at INTEGER NOT NULL,"
-    " answered TEXT, day INTEGER NOT NULL, asked INTEGER NOT NULL,"
-    " blocked_until INTEGER NOT NULL, keep_until INTEGER NOT NULL,"
+    " answered TEXT, counted_1 INTEGER NOT NULL, counted_2 INTEGER NOT NULL,"
+    " counted_3 INTEGER NOT NULL, blocked_until INTEGER NOT NULL, keep_until INTEGER NOT NULL,"
     " PRIMARY KEY (hip_id, abha_address_key));"
     "CREATE INDEX link_token_keep ON link_token (keep_until) WHERE keep_until > 0;"
 
@@ -188,6 +188,22 @@ static const char *const steps[] = {
     " keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, id));"
     "CREATE INDEX request_patient ON request (hip_id, patient_ref, id);"
     "CREATE INDEX request_keep ON request (keep_until) WHERE keep_until > 0;",
+
+    /* version 4: what a notice said, byte for byte and sealed; the consent manager's word on it */
+    "ALTER TABLE consent ADD COLUMN artefact BLOB;"
+    "ALTER TABLE consent ADD COLUMN signature BLOB;"
+    "ALTER TABLE consent ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX transfer_confirming ON transfer (hip_id, consent_id) WHERE state = 6;"
+    "CREATE TABLE confirmation ("
+    " hip_id TEXT NOT NULL, consent_id TEXT NOT NULL, state INTEGER NOT NULL,"
+    " tries INTEGER NOT NULL, asked_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,"
+    " reason TEXT, answered TEXT, keep_until INTEGER NOT NULL,"
+    " PRIMARY KEY (hip_id, consent_id)) WITHOUT ROWID;"
+    "CREATE INDEX confirmation_keep ON confirmation (keep_until) WHERE keep_until > 0;"
+    "CREATE TABLE unserved ("
+    " hip_id TEXT NOT NULL, path TEXT NOT NULL, since INTEGER NOT NULL,"
+    " keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, path)) WITHOUT ROWID;"
+    "CREATE INDEX unserved_keep ON unserved (keep_until) WHERE keep_until > 0;",
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };

@@ -111,6 +111,26 @@ a_call_that_cannot_be_made_before_its_deadline_has_failed(void **state)
 }
 
 
+/* The gateway may have taken it: whoever made the job decides whether it is made again. */
+static void
+a_call_that_is_sent_once_is_not_sent_again_when_its_worker_died(void **state)
+{
+    abdm_job_t job = {.kind = ABDM_JOB_GATEWAY, .event = "t.noted", .hip_id = "HIP_1",
+                      .subject = "S", .path = "/api/once", .body = "{}", .body_len = 2,
+                      .due_at = 1, .deadline_at = 1, .created_at = 1};
+
+    (void) state;
+    OK_(abdm_store_begin(E.store.store));
+    OK_(abdm_store_heartbeat(E.store.store, "999999999.1", abdm_time_now() + 60000));
+    OK_(abdm_store_job_add(E.store.store, &job, "999999999.1"));
+    OK_(abdm_store_commit(E.store.store));
+    assert_soon(count_seen("t.noted") == 1);
+    assert_int_equal(E.seen[0].code, ABDM_E_STOPPING);
+    assert_true(E.seen[0].final);
+    assert_int_equal(atomic_load(&E.calls), 0);
+}
+
+
 static void
 a_facility_that_is_configured_no_more_fails_its_jobs(void **state)
 {
@@ -287,6 +307,7 @@ main(void)
         ENGINE_TEST(a_call_that_is_refused_is_told_at_once),
         ENGINE_TEST(a_call_whose_session_is_refused_is_made_again_at_once_with_a_new_one),
         ENGINE_TEST(a_call_that_cannot_be_made_before_its_deadline_has_failed),
+        ENGINE_TEST(a_call_that_is_sent_once_is_not_sent_again_when_its_worker_died),
         ENGINE_TEST(a_facility_that_is_configured_no_more_fails_its_jobs),
         ENGINE_TEST(a_moment_comes_when_it_is_due_and_not_before),
         ENGINE_TEST(a_poisoned_job_is_not_carried_out_and_told),

@@ -480,6 +480,19 @@ who_has_no_abha_is_sent_the_deep_link_once_per_visit(void **state)
 }
 
 
+static void
+nobody_is_sent_the_deep_link_of_an_old_visit(void **state)
+{
+    (void) state;
+    K.facility[0].deep_link = true;
+    K.now += 8 * DAYS;
+    begin();
+    came(ANSWER("0", "false",
+                VISIT("V-1", "{\"reference\":\"MR-1\",\"mobiles\":[\"9000000001\"]}")));
+    assert_int_equal(link_waiting(&K, "sms.due"), 0);
+}
+
+
 int
 main(void)
 {
@@ -503,6 +516,7 @@ main(void)
         FEED_TEST(an_answer_that_cannot_be_written_is_read_again),
         FEED_TEST(each_facility_has_a_mark_and_patients_of_its_own),
         FEED_TEST(who_has_no_abha_is_sent_the_deep_link_once_per_visit),
+        FEED_TEST(nobody_is_sent_the_deep_link_of_an_old_visit),
         FEED_TEST(five_hundred_patients_are_stepped_one_after_the_other),
     };
 

@@ -18,8 +18,7 @@ enum { PATIENTS = 5, CALLBACKS = 4000, VISITS = 60, RUNS = 12, ROUGH_DAYS = 5 };
 
 typedef struct {
     abdm_ms_t last;      /* token request that reached the gateway */
-    int64_t day;         /* in India */
-    int counted;         /* on it */
+    abdm_ms_t counted[3]; /* the last ones that it counted, newest first */
     abdm_ms_t blocked;   /* until then, as we were told */
 } notes_t;
 
@@ -100,7 +99,6 @@ static void
 note(int patient, bool counted)
 {
     notes_t *n = &notes[patient];
-    int64_t day = abdm_day_of(K.now, 330);
 
     requests++;
     if (n->last != 0)
@@ -108,12 +106,12 @@ note(int patient, bool counted)
     if (K.now < n->blocked)
         fail_msg("asked %lld ms before the end of a block", (long long) (n->blocked - K.now));
     n->last = K.now;
-    if (n->day != day) {
-        n->day = day;
-        n->counted = 0;
+    if (counted) {
+        assert_true(n->counted[2] == 0 || K.now - n->counted[2] >= DAYS);
+        n->counted[2] = n->counted[1];
+        n->counted[1] = n->counted[0];
+        n->counted[0] = K.now;
     }
-    n->counted += counted;
-    assert_true(n->counted <= 3);
 }
 
 

@@ -187,7 +187,7 @@ reports_for_one_facility_know_nothing_of_another(void **state)
     (void) state;
     put_transfer();
     OK_(abdm_store_report_transfers(K.store, "HIP_2", 10, &out));
-    assert_string_equal(out.p, "{\"transfers\":[]}");
+    assert_true(abdm_str_eq(abdm_buf_str(&out), ABDM_LIT("{\"transfers\":[]}")));
     out.len = 0;
     assert_int_equal(abdm_store_report_explain(K.store, "HIP_2", "T-1", &out).code,
                      ABDM_E_NOT_FOUND);

@@ -301,7 +301,11 @@ make_version_2(void)
     }
     store_kit_exec(&K,
                    "DROP INDEX consent_patient; DROP INDEX consent_plain; DROP INDEX job_due;"
+                   "DROP INDEX transfer_confirming;"
                    "ALTER TABLE consent DROP COLUMN patient_key;"
+                   "ALTER TABLE consent DROP COLUMN artefact;"
+                   "ALTER TABLE consent DROP COLUMN signature;"
+                   "ALTER TABLE consent DROP COLUMN signed;"
                    "ALTER TABLE job DROP COLUMN link_token; ALTER TABLE job DROP COLUMN sealed;"
                    "CREATE INDEX job_due ON job (due_at) WHERE owner IS NULL;"
                    "PRAGMA user_version = 2;"

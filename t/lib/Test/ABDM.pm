@@ -37,6 +37,8 @@ my @CANARIES = ('Asha', 'Kumari', 'Farida', '9000000001', 'asha.k@sbx', 'simulat
     'Haemoglobin', 'Rampur', 'Chest X-ray');
 
 my $PRIVATE = oct '600';
+my $DAY     = 86_400;
+my $INDIA   = 5.5 * 3600;    # ahead of UTC
 
 my %OPEN;    # harnesses whose processes still run
 
@@ -252,6 +254,14 @@ sub advance ($self, $ms) {
 
 # The time by that clock, in seconds.
 sub now ($self) { return time + ($self->{ahead} // 0) / 1000 }
+
+# Moves it on to the next time that it is "HH:MM" in India.
+sub advance_to ($self, $clock) {
+    my ($hour, $minute) = split /:/, $clock;
+    my $day = ($self->now + $INDIA) / $DAY;
+    my $ms  = ((60 * $hour + $minute) * 60 - ($day - int $day) * $DAY) * 1000;
+    return $self->advance(int($ms > 0 ? $ms : $ms + $DAY * 1000));
+}
 
 # ---- files --------------------------------------------------------------------------------------
 
@@ -505,7 +515,7 @@ sub reasons ($self, $id) {
 
 # What still waits for these ids. The end of a transfer's time, for which a job stands by, is no work.
 sub open_work ($self, @ids) {
-    return map { my $id = $_; map { "$id: $_->{then}" } grep { $_->{then} ne 'transfer.over' } @{ $self->explain($id)->{waiting} } } @ids;
+    return map { my $id = $_; map { "$id: $_->{then}" } grep { $_->{then} ne 'transfer.over' } @{ ($self->explain($id) // {})->{waiting} // [] } } @ids;
 }
 
 # ---- the end of a test --------------------------------------------------------------------------
