@@ -27,7 +27,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $
              $(CFLAGS_$(VARIANT)) -DABDM_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PKGS))
 LIBS     = $(shell pkg-config --libs $(PKGS)) -ljq -lm -pthread
 
-ROOMS    := core crypto token gateway hmis fhir consent match api flow store engine intake
+ROOMS    := core crypto token gateway hmis fhir consent match api flow store engine intake doctor
 LIB_SRC  := $(wildcard lib/*.c $(ROOMS:%=lib/%/*.c))
 CLI_SRC  := $(wildcard lib/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:lib/%.c=$(B)/obj/%.o)

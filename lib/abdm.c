@@ -24,7 +24,8 @@ abdm_version(void)
 abdm_err_t
 abdm_prepare_store(abdm_t *abdm, uid_t owner, gid_t group, char problem[ABDM_PROBLEM])
 {
-    return abdm_store_prepare(abdm->config.store, owner, group, problem);
+    ABDM_TRY(abdm_store_prepare(abdm->config.store, owner, group, problem));
+    return abdm_describe(&abdm->config, group, problem);
 }
 
 
@@ -75,6 +76,7 @@ abdm_start(abdm_t *abdm, const abdm_host_t *host)
         .facility = abdm->facility,
         .n_facility = abdm->config.n_facility,
         .push_allow = &abdm->push_allow,
+        .policy = abdm->config.policy,
         .trust = abdm->trust,
         .spool_dir = abdm->spool_dir,
         .record_max = abdm->config.record_max,
@@ -249,6 +251,9 @@ take_api_answer(abdm_news_t *news, abdm_done_t *done)
     abdm_effects_t refusal = {0};
 
     if (!abdm_failed(news->err)) {
+        if (abdm_failed(news->refusal)) {
+            done->answer = abdm_answer_of(news->refusal);
+        }
         done->answer.status = news->status;
         done->body = news->text;
         news->text = NULL;

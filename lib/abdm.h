@@ -25,6 +25,7 @@
 #include "core/err.h"
 #include "core/buf.h"
 #include "core/log.h"
+#include "core/policy.h"
 
 #define ABDM_API __attribute__((visibility("default")))
 
@@ -94,6 +95,7 @@ typedef struct {
     size_t n_facility;
     const char *const *push_allow; /* addresses and networks else refused: "127.0.0.0/8" */
     size_t n_push_allow;
+    abdm_policy_t policy;
     const char *callback_prefix; /* of the bridge URL: "/abdm"; "" when it has no path */
     size_t callback_max_body;    /* bytes */
     size_t queue;                /* callbacks accepted and not yet durable, per process */
@@ -112,7 +114,8 @@ ABDM_API abdm_err_t abdm_new(const abdm_config_t *config, char problem[ABDM_PROB
 ABDM_API void abdm_free(abdm_t *abdm); /* stops at once what still runs; NULL is allowed */
 
 /* Makes or migrates the store, before any process is started. When `owner` is not
- * (uid_t) -1 the files are given to it, since workers run as another user than the master. */
+ * (uid_t) -1 the files are given to it, since workers run as another user than the master.
+ * Beside the store the configuration is described for operators' tools, see abdm_doctor.h. */
 ABDM_API abdm_err_t abdm_prepare_store(abdm_t *abdm, uid_t owner, gid_t group,
                                        char problem[ABDM_PROBLEM]);
 

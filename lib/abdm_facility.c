@@ -19,7 +19,7 @@ enum {
     POLL_MS = 60 * 1000,
     SMS_DAILY = 1000,
     SLOT_MS = 2000,
-    SLOT_MAX = 8000, /* the gateway waits for 10 s */
+    SLOT_MAX = 4000, /* the gateway waits for 10 s */
     DISCOVERY_HOURLY = 10,
     OTP_LIFE_MS = 10 * 60 * 1000,
     OTP_LIFE_MIN = 60 * 1000,
@@ -177,7 +177,7 @@ load_facts(const abdm_facility_config_t *config, abdm_facility_t *facts, char pr
         return refuse(problem, config, "poll", "the mapping has no new_contexts to be read");
     }
     if (facts->slot == 0 || facts->slot > SLOT_MAX) {
-        return refuse(problem, config, "discovery_slot", "up to 8s is expected, and more than 0");
+        return refuse(problem, config, "discovery_slot", "up to 4s is expected, and more than 0");
     }
     if (facts->otp_life < OTP_LIFE_MIN || facts->otp_life > OTP_LIFE_MAX) {
         return refuse(problem, config, "otp_life", "1m to 15m is expected");

@@ -1,4 +1,4 @@
-/* Inside abdm.c, abdm_load.c and abdm_facility.c only: what an abdm_t holds. */
+/* Inside abdm*.c and doctor/ only: what an abdm_t holds. */
 #ifndef ABDM_INTERNAL_H
 #define ABDM_INTERNAL_H
 
@@ -29,5 +29,9 @@ struct abdm_s {
 /* abdm_facility.c */
 abdm_err_t abdm_load_facilities(abdm_t *abdm, char problem[ABDM_PROBLEM]);
 void abdm_unload_facilities(abdm_t *abdm);
+
+/* abdm_describe.c: writes the description of abdm_doctor.h, where it is not there already, for the
+ * group that may read it; (gid_t) -1: that of the process. E_SYSTEM, E_MEMORY. */
+abdm_err_t abdm_describe(const abdm_config_t *config, gid_t group, char problem[ABDM_PROBLEM]);
 
 #endif

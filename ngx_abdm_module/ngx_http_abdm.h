@@ -99,6 +99,8 @@ typedef struct {
     abdm_gateway_config_t      *gateway;
     ngx_array_t                *facilities;    /* abdm_facility_config_t */
     ngx_array_t                *push_allow;    /* const char * */
+    ngx_flag_t                  break_glass;
+    ngx_uint_t                  push_new_host; /* abdm_new_host_t */
     ngx_msec_t                  drain;
     ngx_int_t                   queue;
     size_t                      record_max;

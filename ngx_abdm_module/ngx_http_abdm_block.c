@@ -62,7 +62,7 @@ static ngx_http_abdm_range_t  ngx_http_abdm_discovery_range = {
 };
 
 static ngx_http_abdm_range_t  ngx_http_abdm_otp_range = {
-    1000, 3600000
+    60000, 900000
 };
 
 
@@ -162,7 +162,7 @@ static ngx_http_abdm_item_t  ngx_http_abdm_facility_items[] = {
 
     { ngx_string("otp_life"), 1, 1, ngx_http_abdm_item_time,
       offsetof(abdm_facility_config_t, otp_life_ms), 0,
-      "a time from \"1s\" to \"1h\"", &ngx_http_abdm_otp_range },
+      "a time from \"1m\" to \"15m\"", &ngx_http_abdm_otp_range },
 
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL, NULL }
 };

@@ -34,6 +34,14 @@ static ngx_conf_num_bounds_t  ngx_http_abdm_queue_bounds = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_abdm_new_hosts[] = {
+    { ngx_string("allow"), ABDM_NEW_HOST_ALLOW },
+    { ngx_string("hold"), ABDM_NEW_HOST_HOLD },
+    { ngx_string("deny"), ABDM_NEW_HOST_DENY },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_abdm_commands[] = {
 
     { ngx_string("abdm_store"),
@@ -69,6 +77,20 @@ static ngx_command_t  ngx_http_abdm_commands[] = {
       ngx_http_abdm_push_allow,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("abdm_push_new_host"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_abdm_main_conf_t, push_new_host),
+      &ngx_http_abdm_new_hosts },
+
+    { ngx_string("abdm_break_glass"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_abdm_main_conf_t, break_glass),
       NULL },
 
     { ngx_string("abdm_drain"),
@@ -321,6 +343,8 @@ ngx_http_abdm_create_main_conf(ngx_conf_t *cf)
      *     amcf->places = NULL;
      */
 
+    amcf->break_glass = NGX_CONF_UNSET;
+    amcf->push_new_host = NGX_CONF_UNSET_UINT;
     amcf->drain = NGX_CONF_UNSET_MSEC;
     amcf->queue = NGX_CONF_UNSET;
     amcf->record_max = NGX_CONF_UNSET_SIZE;
@@ -348,6 +372,8 @@ ngx_http_abdm_init_main_conf(ngx_conf_t *cf, void *conf)
 
     /* before the merge, which hands the size to the core */
 
+    ngx_conf_init_value(amcf->break_glass, 0);
+    ngx_conf_init_uint_value(amcf->push_new_host, ABDM_NEW_HOST_ALLOW);
     ngx_conf_init_msec_value(amcf->drain, 10000);
     ngx_conf_init_value(amcf->queue, defaults.queue);
     ngx_conf_init_size_value(amcf->record_max, defaults.record_max);

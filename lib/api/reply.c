@@ -17,6 +17,7 @@ abdm_api_reply(abdm_effects_t *out, int status, abdm_buf_t *json)
     }
     out->reply_status = status;
     out->reply = *json;
+    out->refusal = ABDM_NO_ERR;
     memset(json, 0, sizeof(*json));
 }
 
@@ -120,6 +121,7 @@ abdm_api_refuse_at(abdm_effects_t *out, abdm_api_flavour_t flavour, abdm_err_t e
     abdm_jw_close(&w, '}');
     free(text);
     abdm_api_reply(out, flavour == ABDM_API_NHA ? nha_status(info->http) : info->http, &json);
+    out->refusal = err;
 }
 
 

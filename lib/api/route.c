@@ -12,6 +12,10 @@ static const abdm_api_route_t rows[] = {
     {OWN, "GET", "transfers", NULL, ABDM_REPORT_TRANSFERS, true},
     {OWN, "GET", "transfers/{id}", NULL, ABDM_REPORT_EXPLAIN, true},
 
+    /* hosts that requesters had their data pushed to: for operators */
+    {OWN, "GET", "push-hosts", "api.push_hosts", NO, false},
+    {OWN, "POST", "push-hosts", "api.push_host", NO, false},
+
     /* patients */
     {OWN, "POST", "patients", "api.patient", NO, false},
     {OWN, "GET", "patients", "api.patient_by_abha", NO, false},

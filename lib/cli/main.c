@@ -22,6 +22,8 @@ help(FILE *to)
     fputs("usage: abdm [--store URL] [--json] COMMAND ...\n"
           "\n"
           "  transfers [N]        the newest N transfers (default 20)\n"
+          "  doctor [OPTION]...   what is wrong with the installation, and how to mend it\n"
+          "  register OPTION...   tells ABDM the bridge URL, and links a facility to the bridge\n"
           "  callbacks [N]        the newest N callbacks that nothing here answers\n"
           "  explain ID           one transfer or consent: its state, every step, which rule\n"
           "                       refused and why\n"
@@ -328,6 +330,20 @@ qr(const options_t *options, int argc, char **argv)
 }
 
 
+static int
+doctor(const options_t *options, int argc, char **argv)
+{
+    return abdm_cli_doctor(argc, argv, options->store, options->json);
+}
+
+
+static int
+enrol(const options_t *options, int argc, char **argv)
+{
+    return abdm_cli_register(argc, argv, options->store, options->json);
+}
+
+
 static const struct {
     const char *name;
     int (*run)(const options_t *options, int argc, char **argv);
@@ -335,6 +351,7 @@ static const struct {
     {"transfers", transfers},   {"callbacks", callbacks},   {"explain", explain},
     {"errors", errors},         {"secret-key", secret_key}, {"fhir", fhir},
     {"qr", qr},                 {"fidelius", fidelius},     {"version", version},
+    {"doctor", doctor},         {"register", enrol},
 };
 
 

@@ -48,3 +48,10 @@ abdm_consent_next(bool known, abdm_consent_status_t stored, abdm_consent_status_
         return notified;
     return stored;
 }
+
+
+bool
+abdm_consent_is_emergency(const abdm_consent_t *consent)
+{
+    return abdm_str_ieq(abdm_str(consent->purpose), ABDM_LIT("BTG"));
+}

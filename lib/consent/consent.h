@@ -17,12 +17,16 @@ const char *abdm_consent_status_name(abdm_consent_status_t status);
 abdm_consent_status_t abdm_consent_next(bool known, abdm_consent_status_t stored,
                                         abdm_consent_status_t notified);
 
+/* "Break the glass": an emergency, in which nobody asked the patient. */
+bool abdm_consent_is_emergency(const abdm_consent_t *consent);
+
 /* The request under which data would leave. */
 typedef struct {
     abdm_str_t hip_id; /* X-HIP-ID of the request */
     abdm_str_t hiu_id; /* empty: the request does not say */
     abdm_ms_t from;
     abdm_ms_t to;
+    bool break_glass; /* the hospital serves emergencies without the patient's word (purpose BTG) */
 } abdm_consent_request_t;
 
 /* One record about to leave; NULL while only the request is judged. */
@@ -37,11 +41,15 @@ typedef struct {
 /*
  * ABDM_OK: may leave. Anything else is the reason why not, E_CONSENT_*. `consent` NULL means
  * that none is stored: refused. Conditions, in this order: known; granted; not past dataEraseAt;
- * this facility; this requester (when both sides name one); request's range is well-formed and
- * inside the consent's; then for a record: its context and patient are in the consent, its
+ * this facility; this requester (when both sides name one); a purpose that is served; request's
+ * range is well-formed and inside the consent's; then for a record: its context and patient are in the consent, its
  * type is consented, its date is known and inside the request's range (edges included).
  */
 abdm_err_t abdm_consent_decide(const abdm_consent_t *consent, const abdm_consent_request_t *request,
                                const abdm_consent_record_t *record, abdm_ms_t now);
+
+/* The n-th condition by the refusal that it gives, in the order above; false beyond the end. For
+ * tests and documentation. */
+bool abdm_consent_condition(size_t n, abdm_err_t *refusal, bool *for_records);
 
 #endif

@@ -28,6 +28,7 @@ static bool is_granted(const question_t *q);
 static bool is_before_erasure(const question_t *q);
 static bool is_for_this_facility(const question_t *q);
 static bool is_for_this_requester(const question_t *q);
+static bool purpose_is_served(const question_t *q);
 static bool range_is_well_formed(const question_t *q);
 static bool range_is_inside_consent(const question_t *q);
 static bool context_is_listed(const question_t *q);
@@ -49,6 +50,8 @@ static const condition_t conditions[] = {
     {ALWAYS, is_for_this_facility, REFUSE(CONSENT_OTHER_HIP, "consent.hip.id: not this facility")},
     {ALWAYS, is_for_this_requester,
      REFUSE(CONSENT_OTHER_HIU, "consent.hiu.id: not the requester's")},
+    {ALWAYS, purpose_is_served,
+     REFUSE(CONSENT_BREAK_GLASS, "consent.purpose: BTG, which abdm_break_glass does not allow")},
 
     {ALWAYS, range_is_well_formed,
      REFUSE(CONSENT_RANGE, "request.dateRange: ends before it begins")},
@@ -66,6 +69,19 @@ static const condition_t conditions[] = {
      REFUSE(CONSENT_RECORD_DATE, "record.date: outside the request's range")},
 };
 
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+
+bool
+abdm_consent_condition(size_t n, abdm_err_t *refusal, bool *for_records)
+{
+    if (n >= COUNT(conditions))
+        return false;
+    *refusal = conditions[n].refusal;
+    *for_records = conditions[n].scope == FOR_RECORDS;
+    return true;
+}
+
 
 abdm_err_t
 abdm_consent_decide(const abdm_consent_t *consent, const abdm_consent_request_t *request,
@@ -75,7 +91,7 @@ abdm_consent_decide(const abdm_consent_t *consent, const abdm_consent_request_t 
 
     if (request == NULL)
         return ABDM_ERR(INTERNAL, "consent decision: asked without a request");
-    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+    for (size_t i = 0; i < COUNT(conditions); i++) {
         const condition_t *c = &conditions[i];
         if ((c->scope == ALWAYS || record != NULL) && !c->holds(&q))
             return c->refusal;
@@ -142,6 +158,13 @@ is_for_this_requester(const question_t *q)
     abdm_str_t hiu = abdm_str(q->consent->hiu_id);
 
     return hiu.len == 0 || q->request->hiu_id.len == 0 || abdm_str_eq(hiu, q->request->hiu_id);
+}
+
+
+static bool
+purpose_is_served(const question_t *q)
+{
+    return q->request->break_glass || !abdm_consent_is_emergency(q->consent);
 }
 
 

@@ -257,6 +257,19 @@ abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject, co
 }
 
 
+void
+abdm_effect_alert(abdm_effects_t *e, const char *hip_id, const char *subject, const char *what,
+                  abdm_err_t outcome, const char *detail)
+{
+    size_t before = e->n;
+
+    abdm_effect_audit(e, hip_id, subject, what, outcome, detail);
+    if (e->n > before) {
+        e->item[before].u.audit.alert = true;
+    }
+}
+
+
 static void
 add_row(abdm_effects_t *e, abdm_effect_kind_t kind, abdm_row_id_t id, const void *row)
 {

@@ -53,7 +53,7 @@ typedef enum {
     ABDM_EFFECT_CONSENT,  /* insert or replace */
     ABDM_EFFECT_TRANSFER, /* insert or update */
     ABDM_EFFECT_CONTEXT,  /* insert or update, of transfer `subject` */
-    ABDM_EFFECT_PAGE,     /* insert (number -1: next free) or update, of transfer `subject` */
+    ABDM_EFFECT_PAGE,     /* insert or update, of transfer `subject` */
     ABDM_EFFECT_FAIL_PENDING, /* all pending contexts and pages of transfer `subject` → FAILED */
     ABDM_EFFECT_CANCEL,  /* jobs of transfer `subject` that nobody has begun are not needed */
     ABDM_EFFECT_JOB,
@@ -66,6 +66,7 @@ typedef struct {
     char *what; /* "consent granted": static words and ids only */
     abdm_code_t code;
     char *detail; /* which input, which rule; no personal data */
+    bool alert;   /* an operator should look: it is logged as well */
 } abdm_audit_t;
 
 typedef struct {
@@ -95,6 +96,7 @@ typedef struct {
     /* of an event that is a call of the API: the answer, told after the commit */
     int reply_status;
     abdm_buf_t reply; /* JSON */
+    abdm_err_t refusal; /* what the answer says is wrong; ABDM_OK: nothing */
 } abdm_effects_t;
 
 void abdm_effects_clear(abdm_effects_t *effects);
@@ -113,6 +115,8 @@ void abdm_effect_fail_pending(abdm_effects_t *e, const abdm_transfer_t *transfer
 void abdm_effect_cancel(abdm_effects_t *e, const abdm_transfer_t *transfer);
 void abdm_effect_job(abdm_effects_t *e, abdm_job_t *job); /* takes its body and document */
 void abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject,
+                       const char *what, abdm_err_t outcome, const char *detail);
+void abdm_effect_alert(abdm_effects_t *e, const char *hip_id, const char *subject,
                        const char *what, abdm_err_t outcome, const char *detail);
 
 /* Copy the row. Use the typed forms: abdm_effect_put_patient(e, &row)... */

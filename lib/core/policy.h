@@ -1,9 +1,11 @@
 /*
- * What the operator decides about consents: how far the gateway's notice of a consent is to be
- * believed (threat model C1, C2).
+ * What the operator decides where the protocol leaves it open: how far the gateway's notice of a
+ * consent is to be believed (threat model C1, C2), and what opens or holds records (C10, P10).
  */
 #ifndef ABDM_CORE_POLICY_H
 #define ABDM_CORE_POLICY_H
+
+#include <stdbool.h>
 
 /* Is a consent confirmed with the consent manager before its first use? */
 typedef enum {
@@ -18,5 +20,17 @@ typedef enum {
     ABDM_SIGNATURE_LOG,    /* the audit has the outcome */
     ABDM_SIGNATURE_ENFORCE /* without a verified one nothing is kept, and nothing leaves */
 } abdm_consent_signature_t;
+
+/* A requester whose data went to one host until now names another. */
+typedef enum {
+    ABDM_NEW_HOST_ALLOW, /* an alert, and the data goes */
+    ABDM_NEW_HOST_HOLD,  /* an alert, and the pages wait until an operator allows the host */
+    ABDM_NEW_HOST_DENY   /* an alert and a refusal, until an operator allows the host */
+} abdm_new_host_t;
+
+typedef struct {
+    bool break_glass; /* requests of purpose BTG, without the patient's word, are served */
+    abdm_new_host_t push_new_host;
+} abdm_policy_t;
 
 #endif

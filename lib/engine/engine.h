@@ -36,6 +36,7 @@ typedef struct {
     const abdm_engine_facility_t *facility;
     size_t n_facility;
     const abdm_push_allow_t *push_allow;
+    abdm_policy_t policy;
     X509_STORE *trust;
     const char *spool_dir;
     uint64_t record_max;
@@ -61,6 +62,7 @@ struct abdm_news_s {
     abdm_err_t err;
     char *text;            /* KEYS: key set, NULL: nothing new; ASK: JSON. Owned by the receiver */
     int status;            /* ASK: HTTP status of the answer */
+    abdm_err_t refusal;    /* ASK: what the answer says is wrong */
     abdm_api_flavour_t flavour; /* ASK */
     abdm_ms_t fetched_at;  /* KEYS */
     bool failed;           /* KEYS: the last attempt brought nothing */

@@ -183,6 +183,9 @@ on_header(char *p, size_t size, size_t n, void *ctx)
         }
         call->retry_after = atoi(digits);
     }
+    if (call->header != NULL) {
+        call->header(call, (abdm_str_t){p, len});
+    }
     return len;
 }
 
@@ -276,6 +279,9 @@ set_options(abdm_http_t *http, abdm_call_t *call, struct curl_slist **pinned)
     }
     if (call->body != NULL) {
         SET(CURLOPT_POST, 1L);
+        if (call->method != NULL) {
+            SET(CURLOPT_CUSTOMREQUEST, call->method);
+        }
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->body->length);
         SET(CURLOPT_READFUNCTION, on_send);
         SET(CURLOPT_READDATA, call);

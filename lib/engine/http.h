@@ -26,6 +26,7 @@ struct abdm_call_s {
     char *resolve;     /* CURLOPT_RESOLVE: dial these addresses and no other */
     struct curl_slist *headers;
     abdm_source_t *body; /* NULL: GET, else POST */
+    const char *method;  /* static: with a body, another one than POST; NULL: as said */
     /* Judges each address before it is dialled, whoever looked it up; NULL: any. */
     abdm_err_t (*dial)(const struct sockaddr *addr, const void *ctx);
     const void *dial_ctx;
@@ -43,6 +44,8 @@ struct abdm_call_s {
     int status;     /* 0: none */
     int retry_after; /* seconds, 0: not told */
     abdm_buf_t answer;
+    /* Shown each header line of it, on the http thread; NULL: nobody wants them. */
+    void (*header)(abdm_call_t *call, abdm_str_t line);
 
     void (*done)(abdm_call_t *call); /* on the http thread, once */
     void *owner;

@@ -29,6 +29,7 @@ struct abdm_work_s {
     bool finished;            /* nothing is left to do after the commit */
     abdm_api_call_t call;     /* ASK */
     int status;               /* ASK: of the answer */
+    abdm_err_t refusal;       /* ASK: what the answer says is wrong */
     abdm_buf_t report;        /* ASK: the answer */
     abdm_work_t *next;
 };

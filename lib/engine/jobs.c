@@ -8,6 +8,8 @@
 #include "core/id.h"
 #include "engine/internal.h"
 
+enum { FEED_SLACK = 60 * 1000 }; /* of a chain beyond `poll`: one question with its repetitions */
+
 
 /* A job of this transaction, begun once it is committed. Takes the job. */
 static abdm_err_t
@@ -197,13 +199,15 @@ abdm_engine_start_feeds(abdm_engine_t *engine, abdm_ms_t now)
             .created_at = now,
             .deadline_at = now,
         };
+        /* one that is further away was set before the clock was set back; it ends by itself */
+        abdm_ms_t until = now + facility->poll + FEED_SLACK;
         bool waits = false, asks = false;
 
         if (facility->poll == 0) {
             continue;
         }
-        ABDM_TRY(abdm_store_job_unique(engine->store, facility->id, "feed.due", &waits));
-        ABDM_TRY(abdm_store_job_unique(engine->store, facility->id, "feed.came", &asks));
+        ABDM_TRY(abdm_store_job_unique(engine->store, facility->id, "feed.due", until, &waits));
+        ABDM_TRY(abdm_store_job_unique(engine->store, facility->id, "feed.came", until, &asks));
         if (!waits && !asks) {
             ABDM_TRY(abdm_store_job_add(engine->store, &job, NULL));
             abdm_engine_due_at(engine, now);

@@ -68,6 +68,14 @@ on_keys(abdm_call_t *call)
 }
 
 
+bool
+abdm_keys_want_session(const char *url, const char *gateway_url)
+{
+    return abdm_str_starts(abdm_str(url), abdm_str(gateway_url))
+           && strstr(url, ABDM_PATH_CERTS) != NULL;
+}
+
+
 static abdm_err_t
 send_key_fetch(key_fetch_t *fetch)
 {
@@ -85,9 +93,7 @@ send_key_fetch(key_fetch_t *fetch)
     call->idle_ms = FETCH_MS;
     call->answer_max = ABDM_JWKS_BYTES;
     call->done = on_keys;
-    /* the gateway's own key set wants a session; others must not see one */
-    if (abdm_str_starts(abdm_str(url), abdm_str(config->gateway_url))
-        && strstr(url, ABDM_PATH_CERTS) != NULL) {
+    if (abdm_keys_want_session(url, config->gateway_url)) {
         abdm_session_submit(fetch->session, call, &(abdm_call_ids_t){0}, &fetch->generation);
     } else {
         abdm_http_submit(fetch->http, call);

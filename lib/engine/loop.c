@@ -183,6 +183,7 @@ answer(abdm_engine_t *engine, abdm_work_t *work)
     news->err = work->err;
     if (work->kind == ABDM_WORK_ASK) {
         news->status = work->status;
+        news->refusal = work->refusal;
         news->flavour = work->call.route->flavour;
         news->text = abdm_failed(work->err) ? NULL : abdm_buf_take(&work->report);
     }

@@ -88,10 +88,9 @@ abdm_session_free(abdm_session_t *session)
 }
 
 
-/* The headers that every call carries (1.3); `token` NULL: the call for the session itself. */
-static abdm_err_t
-add_headers(const abdm_engine_config_t *config, abdm_call_t *call, const abdm_call_ids_t *ids,
-            const char *token)
+abdm_err_t
+abdm_call_gateway(abdm_call_t *call, const char *cm_id, const abdm_call_ids_t *ids,
+                  const char *token)
 {
     char own_id[ABDM_UUID_TEXT], at[ABDM_TIME_TEXT];
     const char *request_id = ids->request_id;
@@ -115,7 +114,7 @@ add_headers(const abdm_engine_config_t *config, abdm_call_t *call, const abdm_ca
     call->once = true;
     ABDM_TRY(abdm_call_header(call, "REQUEST-ID", request_id));
     ABDM_TRY(abdm_call_header(call, "TIMESTAMP", at));
-    ABDM_TRY(abdm_call_header(call, "X-CM-ID", config->cm_id));
+    ABDM_TRY(abdm_call_header(call, "X-CM-ID", cm_id));
     if (ids->hip_id != NULL) {
         ABDM_TRY(abdm_call_header(call, "X-HIP-ID", ids->hip_id));
     }
@@ -136,7 +135,7 @@ static void
 send_call(abdm_session_t *session, const waiter_t *w, const char *token, abdm_err_t err)
 {
     if (!abdm_failed(err)) {
-        err = add_headers(session->config, w->call, &w->ids, token);
+        err = abdm_call_gateway(w->call, session->config->cm_id, &w->ids, token);
     }
     if (abdm_failed(err)) {
         w->call->err = err;
@@ -234,7 +233,7 @@ fetch(abdm_session_t *session)
 
     err = call->url == NULL || call->body == NULL
               ? ABDM_ERR(MEMORY, "session")
-              : add_headers(config, call, &none, NULL);
+              : abdm_call_gateway(call, config->cm_id, &none, NULL);
     if (abdm_failed(err)) {
         call->err = err;
         on_session(call);

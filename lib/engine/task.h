@@ -67,6 +67,8 @@ abdm_err_t abdm_exec_fetch_keys(abdm_exec_t *exec, abdm_keys_fn done, void *ctx)
 /* --- key_fetch.c: the same by its parts --- */
 abdm_err_t abdm_key_fetch(const abdm_engine_config_t *config, abdm_http_t *http,
                           abdm_session_t *session, abdm_keys_fn done, void *ctx);
+/* The gateway's own key set wants a session; others must not see one. */
+bool abdm_keys_want_session(const char *url, const char *gateway_url);
 
 /* --- question.c: questions to the HMIS other than for records, messages to the SMS provider --- */
 
@@ -98,8 +100,13 @@ typedef struct {
     abdm_ms_t at;           /* TIMESTAMP */
 } abdm_call_ids_t;
 
-/* Adds the headers of a call to the gateway and submits it, after a session was had; `call->done`
- * always follows. *generation tells which session it used. */
+/* Adds the headers that every call to the gateway carries (gateway protocol 1.3); `token` NULL: the
+ * call for the session itself. E_MEMORY. */
+abdm_err_t abdm_call_gateway(abdm_call_t *call, const char *cm_id, const abdm_call_ids_t *ids,
+                             const char *token);
+
+/* Adds these headers and submits the call, after a session was had; `call->done` always follows.
+ * *generation tells which session it used. */
 void abdm_session_submit(abdm_session_t *session, abdm_call_t *call, const abdm_call_ids_t *ids,
                          uint64_t *generation);
 

@@ -19,15 +19,23 @@ enum {
 };
 
 
-/* What a flow refused or gave up is in the log too; but what a call out met was logged with it. */
+/* What an operator should look at is in the log, and what a flow refused or gave up; but what a
+ * call out met was logged with it. */
 static void
-log_refusals(const abdm_engine_t *engine, const abdm_event_t *ev, const abdm_effects_t *effects)
+log_noteworthy(const abdm_engine_t *engine, const abdm_event_t *ev, const abdm_effects_t *effects)
 {
-    for (size_t i = 0; i < effects->n && ev->result == NULL; i++) {
+    for (size_t i = 0; i < effects->n; i++) {
         const abdm_effect_t *effect = &effects->item[i];
         const abdm_audit_t *audit = &effect->u.audit;
 
-        if (effect->kind == ABDM_EFFECT_AUDIT && audit->code != ABDM_OK) {
+        if (effect->kind != ABDM_EFFECT_AUDIT) {
+            continue;
+        }
+        if (audit->alert) {
+            abdm_log(&engine->config.log, ABDM_LOG_WARN, "alert: %s; facility=%s id=%s %s",
+                     audit->what, effect->hip_id, effect->subject,
+                     audit->detail != NULL ? audit->detail : "");
+        } else if (audit->code != ABDM_OK && ev->result == NULL) {
             abdm_err_t err = {audit->code, audit->detail != NULL ? audit->detail : "", "flow"};
 
             abdm_log_err(&engine->config.log, ABDM_LOG_WARN, err,
@@ -47,6 +55,7 @@ run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
     abdm_flow_ctx_t ctx = {
         .view = abdm_store_view(engine->store),
         .push_allow = engine->config.push_allow,
+        .policy = &engine->config.policy,
         .facility = &unknown, /* no longer configured: nothing can be asked there */
         .key = engine->config.seal_key,
         .matcher = engine->matcher,
@@ -71,11 +80,12 @@ run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
     }
     if (!abdm_failed(err) && work != NULL) {
         work->status = effects.reply_status;
+        work->refusal = effects.refusal;
         work->report = effects.reply;
         effects.reply = (abdm_buf_t){0};
     }
     if (!abdm_failed(err)) {
-        log_refusals(engine, ev, &effects);
+        log_noteworthy(engine, ev, &effects);
     }
     abdm_effects_clear(&effects);
     atomic_fetch_add(&engine->events, 1);

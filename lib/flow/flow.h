@@ -8,6 +8,7 @@
 
 #include "core/effect.h"
 #include "core/id.h"
+#include "core/policy.h"
 #include "core/url_guard.h"
 #include "crypto/seal.h"
 #include "match/name.h"
@@ -15,6 +16,7 @@
 typedef struct {
     const abdm_view_t *view;
     const abdm_push_allow_t *push_allow; /* addresses that may be pushed to though not public */
+    const abdm_policy_t *policy;
     const abdm_facility_t *facility;     /* of the event */
     const abdm_seal_key_t *key;          /* for keyed hashes */
     abdm_matcher_t *matcher;
@@ -114,6 +116,11 @@ abdm_err_t abdm_flow_api_auth_confirm(const abdm_flow_ctx_t *, const abdm_event_
 abdm_err_t abdm_flow_api_queue(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
 abdm_err_t abdm_flow_api_queue_done(const abdm_flow_ctx_t *, const abdm_event_t *,
                                     abdm_effects_t *);
+/* flow/push_host.c */
+abdm_err_t abdm_flow_api_push_hosts(const abdm_flow_ctx_t *, const abdm_event_t *,
+                                    abdm_effects_t *);
+abdm_err_t abdm_flow_api_push_host(const abdm_flow_ctx_t *, const abdm_event_t *,
+                                   abdm_effects_t *);
 abdm_err_t abdm_flow_nha_link(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
 abdm_err_t abdm_flow_nha_found(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
 abdm_err_t abdm_flow_nha_over(const abdm_flow_ctx_t *, const abdm_event_t *, abdm_effects_t *);
@@ -135,6 +142,9 @@ enum { ABDM_REPLY_DEADLINE = 60 * 60 * 1000 }; /* an on-* later than this helps 
 /* Job that answers a callback with `body` (taken); its result raises `event`. */
 void abdm_flow_reply(abdm_effects_t *out, const abdm_event_t *ev, const char *subject,
                      const char *path, abdm_buf_t *body, const char *event);
+
+/* Is the failure one of ours (store, memory), so that nothing was decided? */
+bool abdm_flow_is_undecided(abdm_err_t err);
 
 /* Job that tells the gateway why a callback was refused. */
 void abdm_flow_refuse(abdm_effects_t *out, const abdm_event_t *ev, const char *subject,

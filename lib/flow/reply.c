@@ -49,3 +49,10 @@ abdm_flow_reply_sent(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_ef
     }
     return ABDM_NO_ERR;
 }
+
+
+bool
+abdm_flow_is_undecided(abdm_err_t err)
+{
+    return err.code == ABDM_E_STORE || err.code == ABDM_E_STORE_BUSY || err.code == ABDM_E_MEMORY;
+}

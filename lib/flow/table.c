@@ -42,6 +42,8 @@ static const abdm_flow_t flows[] = {
     {"api.auth_confirm",      abdm_flow_api_auth_confirm},
     {"api.queue",             abdm_flow_api_queue},
     {"api.queue_done",        abdm_flow_api_queue_done},
+    {"api.push_hosts",        abdm_flow_api_push_hosts},
+    {"api.push_host",         abdm_flow_api_push_host},
     {"nha.link",              abdm_flow_nha_link},
     {"nha.found",             abdm_flow_nha_found},
     {"nha.over",              abdm_flow_nha_over},

@@ -10,6 +10,7 @@
 #include "consent/consent.h"
 #include "fhir/document.h"
 #include "flow/flow.h"
+#include "flow/push_host.h"
 #include "gateway/outbound.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
     HMIS_PATIENCE = 20 * 60 * 1000, /* an HMIS down for longer fails the record */
     PUSH_ATTEMPTS = 8,
     PUSH_BACKOFF = 2 * 1000, /* doubled with each attempt */
+    HOLD_AGAIN = 15 * 1000,  /* a held page looks so often whether its host is allowed */
     NOTIFY_DEADLINE = 24 * 60 * 60 * 1000,
     PAGES_MAX = 10000,
     PARTS_MAX = 64 /* documents of one record, which each of their pages keeps */
@@ -152,9 +154,9 @@ finish(step_t *s, abdm_code_t why)
 }
 
 
-/* May this record leave now? `page` NULL judges the request alone. */
+/* May this record leave now? *held, unless NULL: yes, but its host is not allowed yet. */
 static abdm_err_t
-decide(step_t *s, const abdm_page_t *page, const char *patient_ref)
+decide(step_t *s, const abdm_page_t *page, const char *patient_ref, bool *held)
 {
     const abdm_view_t *view = s->ctx->view;
     abdm_transfer_context_t context = {0};
@@ -163,6 +165,7 @@ decide(step_t *s, const abdm_page_t *page, const char *patient_ref)
         .hip_id = abdm_str(s->transfer.hip_id),
         .from = s->transfer.from,
         .to = s->transfer.to,
+        .break_glass = s->ctx->policy->break_glass,
     };
     abdm_consent_record_t record = {0};
     abdm_err_t err;
@@ -182,6 +185,10 @@ decide(step_t *s, const abdm_page_t *page, const char *patient_ref)
         record.date = page->date;
         err = abdm_consent_decide(known ? &consent : NULL, &request, &record, s->ev->now);
     }
+    if (!abdm_failed(err) && held != NULL) {
+        err = abdm_push_host_page(s->ctx, s->transfer.hip_id, consent.hiu_id, s->transfer.push_url,
+                                  held);
+    }
     abdm_transfer_context_clear(&context);
     abdm_consent_clear(&consent);
     return err;
@@ -199,22 +206,16 @@ ends_transfer(abdm_code_t code)
     case ABDM_E_CONSENT_EXPIRED:
     case ABDM_E_CONSENT_OTHER_HIP:
     case ABDM_E_CONSENT_OTHER_HIU:
+    case ABDM_E_CONSENT_BREAK_GLASS:
     case ABDM_E_CONSENT_RANGE:
     case ABDM_E_KEY_MATERIAL:
     case ABDM_E_PUSH_URL:
     case ABDM_E_PUSH_ADDRESS:
+    case ABDM_E_PUSH_HOST:
         return true;
     default:
         return false;
     }
-}
-
-
-/* Is the failure one of ours (store, memory), so that nothing was decided? */
-static bool
-is_undecided(abdm_err_t err)
-{
-    return err.code == ABDM_E_STORE || err.code == ABDM_E_STORE_BUSY || err.code == ABDM_E_MEMORY;
 }
 
 
@@ -350,8 +351,8 @@ take_records(step_t *s, int context, int first, int *taken, abdm_code_t *reason)
         page.dated = date != NULL && !abdm_failed(abdm_time_parse(abdm_str(date), &page.date));
 
         err = decide(s, &page,
-                     json_string_value(json_object_get(patient, "patientReference")));
-        if (is_undecided(err)) {
+                     json_string_value(json_object_get(patient, "patientReference")), NULL);
+        if (abdm_flow_is_undecided(err)) {
             return err;
         }
         if (abdm_failed(err)) {
@@ -446,20 +447,23 @@ abdm_flow_transfer_page_due(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev,
     abdm_page_t page = {0};
     abdm_err_t err;
     step_t s;
-    bool late;
+    bool late, held = false;
 
     err = load_page(&s, ctx, ev, out, &page, &late);
     if (abdm_failed(err) || late) {
         goto done;
     }
-    err = decide(&s, &page, NULL);
-    if (is_undecided(err)) {
+    err = decide(&s, &page, NULL, &held);
+    if (abdm_flow_is_undecided(err)) {
         goto done;
     }
     if (abdm_failed(err)) {
         audit(&s, "page refused", err, NULL);
         page_over(&s, &page, err);
         err = ABDM_NO_ERR;
+    } else if (held) {
+        job(&s, ABDM_JOB_EVENT, "transfer.page_due", ev->arg, ev->now + HOLD_AGAIN,
+            s.transfer.deadline_at, NULL);
     } else {
         job(&s, ABDM_JOB_DOCUMENT, "transfer.fetched", ev->arg, ev->now, ev->now + HMIS_PATIENCE,
             NULL);
@@ -492,8 +496,8 @@ abdm_flow_transfer_fetched(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, a
             page.dated = result->dated;
             page.date = result->date;
         }
-        err = decide(&s, &page, NULL);
-        if (is_undecided(err)) {
+        err = decide(&s, &page, NULL, NULL);
+        if (abdm_flow_is_undecided(err)) {
             goto done;
         }
     }

@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "crypto/fidelius.h"
 #include "flow/flow.h"
+#include "flow/push_host.h"
 #include "gateway/inbound.h"
 #include "gateway/outbound.h"
 
@@ -42,18 +43,21 @@ judge_keys(const abdm_hi_request_t *request, abdm_ms_t now)
 
 static abdm_err_t
 judge(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_hi_request_t *request,
-      const abdm_consent_t *consent)
+      const abdm_consent_t *consent, abdm_effects_t *out)
 {
     abdm_consent_request_t asked = {
         .hip_id = abdm_str(ev->hip_id),
         .from = request->from,
         .to = request->to,
+        .break_glass = ctx->policy->break_glass,
     };
     abdm_url_t url;
 
     ABDM_TRY(abdm_consent_decide(consent, &asked, NULL, ev->now));
     ABDM_TRY(judge_keys(request, ev->now));
-    return abdm_push_check_url(abdm_str(request->push_url), ctx->push_allow, &url);
+    ABDM_TRY(abdm_push_check_url(abdm_str(request->push_url), ctx->push_allow, &url));
+    return abdm_push_host_judge(ctx, ev, consent->hiu_id, request->push_url,
+                                request->transaction_id, out);
 }
 
 
@@ -132,6 +136,10 @@ begin(const abdm_event_t *ev, const abdm_hi_request_t *request, const abdm_conse
     }
     abdm_effect_audit(out, ev->hip_id, transfer.id, "request allowed", ABDM_NO_ERR,
                       request->consent_id);
+    if (abdm_consent_is_emergency(consent)) {
+        abdm_effect_alert(out, ev->hip_id, transfer.id, "break the glass", ABDM_NO_ERR,
+                          request->consent_id);
+    }
     abdm_effect_job(out, &deadline);
 
     abdm_out_hi_on_request(&body, transfer.id, ev->request_id);
@@ -241,7 +249,11 @@ decide(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_hi_request
         return ABDM_NO_ERR;
     }
 
-    err = judge(ctx, ev, request, known ? &consent : NULL);
+    err = judge(ctx, ev, request, known ? &consent : NULL, out);
+    if (abdm_flow_is_undecided(err)) {
+        abdm_consent_clear(&consent);
+        return err;
+    }
     if (abdm_failed(err)) {
         refuse(ev, request, err, out);
     } else {

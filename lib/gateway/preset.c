@@ -9,6 +9,7 @@ static const abdm_gateway_preset_t presets[] = {
         .issuer = "https://dev.abdm.gov.in/auth/realms/central-registry",
         .caller = "gateway",
         .phr = "https://phrsbx.abdm.gov.in",
+        .registry = "https://apihspsbx.abdm.gov.in",
     },
     {
         .name = "production",
@@ -19,6 +20,7 @@ static const abdm_gateway_preset_t presets[] = {
         .issuer = "https://apis.abdm.gov.in/auth/realms/central-registry",
         .caller = "gateway",
         .phr = "https://phr.abdm.gov.in", /* assumed likewise */
+        .registry = NULL,                 /* not published, and nothing to assume it from */
     },
 };
 

@@ -17,6 +17,7 @@ typedef struct {
     const char *issuer; /* accepted `iss` of callback tokens; ABDM_PATH_ISSUER_CERTS is below it */
     const char *caller; /* accepted `azp` of callback tokens */
     const char *phr;    /* host of citizens, for QR codes at counters */
+    const char *registry; /* host of the registry of facilities; NULL: not known */
 } abdm_gateway_preset_t;
 
 /* The preset of this name; NULL when there is none. Static. */

@@ -274,7 +274,8 @@ abdm_store_job_next_due(abdm_store_t *store, unsigned kinds, abdm_ms_t *due)
 
 
 abdm_err_t
-abdm_store_job_unique(abdm_store_t *store, const char *hip_id, const char *event, bool *exists)
+abdm_store_job_unique(abdm_store_t *store, const char *hip_id, const char *event, abdm_ms_t until,
+                      bool *exists)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_EVENT, &err);
@@ -286,6 +287,7 @@ abdm_store_job_unique(abdm_store_t *store, const char *hip_id, const char *event
     }
     abdm_db_text(stmt, 1, hip_id);
     abdm_db_text(stmt, 2, event);
+    abdm_db_int(stmt, 3, until);
     ABDM_TRY(abdm_db_row(stmt, &row));
     *exists = row && sqlite3_column_int(stmt, 0) != 0;
     abdm_db_end(stmt);

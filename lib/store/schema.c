@@ -187,7 +187,12 @@ static const char *const steps[] = {
     " state INTEGER NOT NULL, reason TEXT, created_at INTEGER NOT NULL,"
     " keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, id));"
     "CREATE INDEX request_patient ON request (hip_id, patient_ref, id);"
-    "CREATE INDEX request_keep ON request (keep_until) WHERE keep_until > 0;",
+    "CREATE INDEX request_keep ON request (keep_until) WHERE keep_until > 0;"
+
+    "CREATE TABLE push_host ("
+    " hip_id TEXT NOT NULL, hiu_id TEXT NOT NULL, host TEXT NOT NULL, state TEXT,"
+    " changed_at INTEGER NOT NULL, PRIMARY KEY (hip_id, hiu_id, host)) WITHOUT ROWID;"
+    "CREATE INDEX push_host_state ON push_host (hip_id, state, hiu_id, host);",
 
     /* version 4: what a notice said, byte for byte and sealed; the consent manager's word on it */
     "ALTER TABLE consent ADD COLUMN artefact BLOB;"

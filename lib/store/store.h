@@ -92,10 +92,10 @@ abdm_err_t abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm
 /* When the next of those kinds is due; 0: none. */
 abdm_err_t abdm_store_job_next_due(abdm_store_t *store, unsigned kinds, abdm_ms_t *due);
 
-/* Has the facility a job, claimed or not, that raises `event`? Looks at all jobs: for starts, not
- * for each event. */
+/* Has the facility a job, claimed or not, due until then, that raises `event`? Looks at all jobs:
+ * for starts, not for each event. */
 abdm_err_t abdm_store_job_unique(abdm_store_t *store, const char *hip_id, const char *event,
-                                 bool *exists);
+                                 abdm_ms_t until, bool *exists);
 
 /* Remembers an id sent, so that a late answer to any attempt still finds its job. */
 abdm_err_t abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now);
@@ -142,5 +142,19 @@ abdm_err_t abdm_store_report_transfers(abdm_store_t *store, const char *hip_id, 
                                        abdm_buf_t *out);
 abdm_err_t abdm_store_report_explain(abdm_store_t *store, const char *hip_id, const char *id,
                                      abdm_buf_t *out);
+
+/* --- is the work being done? (health.c) --- */
+
+typedef struct {
+    int version;          /* of the schema */
+    int64_t owners;       /* processes at work */
+    int64_t callbacks;    /* received and not yet looked at */
+    int64_t jobs;         /* not yet done */
+    abdm_ms_t due_since;  /* of the job that is due for the longest and not begun; 0: none */
+    int64_t failed_links; /* care contexts whose linking failed */
+    int64_t blocked;      /* patients whom the gateway has blocked from being linked */
+} abdm_store_health_t;
+
+abdm_err_t abdm_store_health(abdm_store_t *store, abdm_ms_t now, abdm_store_health_t *out);
 
 #endif

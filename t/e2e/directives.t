@@ -72,8 +72,8 @@ subtest 'a value out of its range or form is named, with what is expected' => su
         ['discovery_slot'  => '0',           qr/a time from "100ms" to "4s" is expected/],
         ['discovery_slot'  => '5s',          qr/a time from "100ms"/],
         ['discovery_limit' => '0',           qr/a number from 1 to 1000 is expected/],
-        ['otp_life'        => '0',           qr/a time from "1s" to "1h" is expected/],
-        ['otp_life'        => '2h',          qr/a time from "1s"/],
+        ['otp_life'        => '0',           qr/a time from "1m" to "15m" is expected/],
+        ['otp_life'        => '2h',          qr/a time from "1m"/],
     );
     for my $case (@wrong) {
         my ($directive, $value, $expected) = @$case;

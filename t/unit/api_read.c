@@ -82,7 +82,7 @@ every_row_is_found_by_its_method_and_path_and_has_a_flow(void **state)
         if (row->event != NULL)
             assert_non_null(abdm_flow_find(row->event));
     }
-    assert_int_equal(n, 23);
+    assert_int_equal(n, 25);
 }
 
 

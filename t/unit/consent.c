@@ -35,7 +35,7 @@ permitted(void)
                     .erase_at = ERASE,
                     .hi_types = 1u << ABDM_HI_PRESCRIPTION | 1u << ABDM_HI_INVOICE,
                     .contexts = contexts, .n_contexts = 3},
-        .request = {ABDM_LIT("HIP_1"), ABDM_LIT("HIU_1"), FROM, TO},
+        .request = {ABDM_LIT("HIP_1"), ABDM_LIT("HIU_1"), FROM, TO, false},
         .record = {ABDM_LIT("MR-1"), ABDM_LIT("V-2"), ABDM_HI_PRESCRIPTION, true, 1500},
         .now = NOW,
     };

@@ -35,6 +35,9 @@ typedef struct {
         tally_fails;
     abdm_flow_ctx_t ctx;
     abdm_push_allow_t push_allow;
+    abdm_policy_t policy;
+    const char *push_host_state; /* of every host asked for; NULL: none is known */
+    abdm_code_t get_fails;
 } flow_kit_t;
 
 #define NOW ((abdm_ms_t) 1772702411000) /* 2026-03-05T09:20:11Z */
@@ -181,6 +184,23 @@ flow_view_tally(const abdm_view_t *view, const abdm_transfer_t *transfer, int co
 }
 
 
+/* Of rows, hosts of requesters alone: their state is one for all. */
+static inline abdm_err_t
+flow_view_get(const abdm_view_t *view, abdm_row_id_t id, void *row)
+{
+    const flow_kit_t *k = (const flow_kit_t *) view;
+    abdm_row_push_host_t *host = row;
+
+    assert_int_equal(id, ABDM_ROW_push_host);
+    if (k->get_fails != ABDM_OK)
+        return FAILURE(k->get_fails);
+    if (k->push_host_state == NULL)
+        return ABDM_ERR(NOT_FOUND, "host");
+    host->state = flow_dup(k->push_host_state);
+    return ABDM_NO_ERR;
+}
+
+
 static inline void
 flow_kit_init(flow_kit_t *k)
 {
@@ -192,9 +212,11 @@ flow_kit_init(flow_kit_t *k)
         .page = flow_view_page,
         .progress = flow_view_progress,
         .tally = flow_view_tally,
+        .get = flow_view_get,
     };
     k->ctx.view = &k->view;
     k->ctx.push_allow = &k->push_allow;
+    k->ctx.policy = &k->policy;
 }
 
 

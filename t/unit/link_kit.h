@@ -26,6 +26,7 @@ typedef struct {
     abdm_facility_t facility[2]; /* HIP and OTHER, as a configuration with all defaults has them */
     abdm_matcher_t *matcher;
     abdm_push_allow_t push_allow;
+    abdm_policy_t policy;
     abdm_ms_t now;
     int reads, fail_at;  /* the read of the event that fails with E_STORE; 0: none */
     int calls;           /* callbacks up to now */
@@ -147,6 +148,7 @@ link_run(link_kit_t *k, const abdm_event_t *ev)
     abdm_flow_ctx_t ctx = {
         .view = &k->view,
         .push_allow = &k->push_allow,
+        .policy = &k->policy,
         .facility = &k->facility[strcmp(ev->hip_id, HIP) != 0],
         .key = k->store.key,
         .matcher = k->matcher,

@@ -187,17 +187,19 @@ a_facility_has_a_job_of_an_event_until_it_is_done(void **state)
     bool exists = true;
 
     (void) state;
-    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", &exists));
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", 10, &exists));
     assert_false(exists);
     int64_t id = add_job("a", 10, "somebody");
-    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", &exists));
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", 10, &exists));
     assert_true(exists);
-    OK_(abdm_store_job_unique(K.store, "HIP_2", "x.done", &exists));
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", 9, &exists));
     assert_false(exists);
-    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.don", &exists));
+    OK_(abdm_store_job_unique(K.store, "HIP_2", "x.done", 10, &exists));
+    assert_false(exists);
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.don", 10, &exists));
     assert_false(exists);
     OK_(abdm_store_job_done(K.store, id));
-    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", &exists));
+    OK_(abdm_store_job_unique(K.store, "HIP_1", "x.done", 10, &exists));
     assert_false(exists);
 }
 
