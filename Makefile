@@ -1,5 +1,6 @@
 # make            builds build/ngx_http_abdm_module.so, build/libabdm.so and build/abdm
 # make demo       installs what is needed, builds, runs the main job (KEEP=1 leaves it running)
+# make certify    installs what is needed, builds VARIANT=test, shows the rows of ABDM's test sheets: build/certify
 # make test       installs what is needed, builds, passes all tests
 # make bench      figures, one tab-separated line each
 # make fuzz       every parser that meets the outside, SECONDS=30 each
@@ -50,7 +51,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit benches install deps deps-test demo test check bench fuzz clean
+.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check bench fuzz clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -110,6 +111,12 @@ deps-test:
 demo: deps
 	@$(MAKE) -s -j$(JOBS) lib module
 	@ABDM_BUILD=$(B) perl t/demo.pl
+
+# ROWS="HIP_INIT_GRANT_CONSENT" for some, to look at them; the report is whole only without it
+certify:
+	@.ci/deps.sh build demo certify
+	@$(MAKE) -s -j$(JOBS) VARIANT=test lib module
+	@ABDM_BUILD=build/test perl t/certify/run.pl $(ROWS)
 
 test: deps-test
 	@$(MAKE) VARIANT=$(or $(VARIANT),test) check

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, those that are missing and no more:
 #
-#     .ci/deps.sh build [demo] [test] [bench] [ci]
+#     .ci/deps.sh build [demo] [certify] [test] [bench] [ci]
 #
 # This is the one list of what the project needs. Only root can install; others are told what is missing.
 set -eu
@@ -11,6 +11,7 @@ build='gcc libc6-dev make pkg-config nginx nginx-dev
     libqrencode-dev libpng-dev'
 demo='openssl curl perl libmojolicious-perl libcryptx-perl libcpanel-json-xs-perl
     libjson-validator-perl libio-socket-ssl-perl libev-perl'
+certify='zbar-tools'
 test='libcmocka-dev zbar-tools librsvg2-bin'
 bench='wrk sqlite3'
 ci='git clang clang-tidy clang-format libclang-rt-14-dev binutils libperl-critic-perl shellcheck'
@@ -20,10 +21,11 @@ for purpose in "$@"; do
     case $purpose in
         build) packages=$build ;;
         demo) packages=$demo ;;
+        certify) packages=$certify ;;
         test) packages=$test ;;
         bench) packages=$bench ;;
         ci) packages=$ci ;;
-        *) echo "usage: $0 build [demo] [test] [bench] [ci]" >&2; exit 2 ;;
+        *) echo "usage: $0 build [demo] [certify] [test] [bench] [ci]" >&2; exit 2 ;;
     esac
     for package in $packages; do
         status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -77,6 +77,7 @@ abdm_start(abdm_t *abdm, const abdm_host_t *host)
         .n_facility = abdm->config.n_facility,
         .push_allow = &abdm->push_allow,
         .policy = abdm->config.policy,
+        .signers = abdm->signers,
         .trust = abdm->trust,
         .spool_dir = abdm->spool_dir,
         .record_max = abdm->config.record_max,

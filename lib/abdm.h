@@ -96,6 +96,12 @@ typedef struct {
     const char *const *push_allow; /* addresses and networks else refused: "127.0.0.0/8" */
     size_t n_push_allow;
     abdm_policy_t policy;
+    const char *const *consent_key; /* files of keys that may have signed consents, PEM: RSA public
+                                     * keys or certificates */
+    size_t n_consent_key;
+    const char *const *consent_kid; /* of each: what a signature that names its key must name; "",
+                                     * or beyond the end: anything */
+    size_t n_consent_kid;
     const char *callback_prefix; /* of the bridge URL: "/abdm"; "" when it has no path */
     size_t callback_max_body;    /* bytes */
     size_t queue;                /* callbacks accepted and not yet durable, per process */

@@ -45,15 +45,31 @@ static const char *const new_hosts[] = {
     [ABDM_NEW_HOST_HOLD] = "hold",
     [ABDM_NEW_HOST_DENY] = "deny",
 };
+static const char *const confirms[] = {
+    [ABDM_CONFIRM_OFF] = "off",
+    [ABDM_CONFIRM_TRY] = "try",
+    [ABDM_CONFIRM_REQUIRE] = "require",
+};
+static const char *const signatures[] = {
+    [ABDM_SIGNATURE_OFF] = "off",
+    [ABDM_SIGNATURE_LOG] = "log",
+    [ABDM_SIGNATURE_ENFORCE] = "enforce",
+};
 
 _Static_assert(sizeof(abdm_preset_t) == sizeof(unsigned)
-                   && sizeof(abdm_new_host_t) == sizeof(unsigned),
+                   && sizeof(abdm_new_host_t) == sizeof(unsigned)
+                   && sizeof(abdm_consent_confirm_t) == sizeof(unsigned)
+                   && sizeof(abdm_consent_signature_t) == sizeof(unsigned),
                "enums are read and written as unsigned");
 
 static const member_t config_members[] = {
     ROW(abdm_config_t, TEXT, store),
     ROW(abdm_config_t, TEXT, secret_key_file),
     ROW_TEXTS(abdm_config_t, push_allow, n_push_allow),
+    ROW_WORD(abdm_config_t, policy.confirm, confirms),
+    ROW_WORD(abdm_config_t, policy.signature, signatures),
+    ROW_TEXTS(abdm_config_t, consent_key, n_consent_key),
+    ROW_TEXTS(abdm_config_t, consent_kid, n_consent_kid),
     ROW(abdm_config_t, FLAG, policy.break_glass),
     ROW_WORD(abdm_config_t, policy.push_new_host, new_hosts),
     ROW(abdm_config_t, TEXT, callback_prefix),

@@ -15,6 +15,7 @@ struct abdm_s {
     abdm_seal_key_t *seal_key;
     X509_STORE *trust;
     abdm_push_allow_t push_allow;
+    abdm_signers_t *signers;
     abdm_engine_facility_t *facility;
     const char **facility_id;
     abdm_str_t issuers[ABDM_LIST_MAX], callers[ABDM_LIST_MAX];

@@ -24,6 +24,8 @@ void
 abdm_config_init(abdm_config_t *config)
 {
     memset(config, 0, sizeof(*config));
+    config->policy.confirm = ABDM_CONFIRM_TRY;
+    config->policy.signature = ABDM_SIGNATURE_LOG;
     config->gateway.token_leeway_ms = -1;
     config->callback_prefix = "";
     config->callback_max_body = CALLBACK_MAX;
@@ -156,6 +158,30 @@ load_push_allow(abdm_t *abdm, char problem[ABDM_PROBLEM])
 
 
 static abdm_err_t
+load_consent_keys(abdm_t *abdm, char problem[ABDM_PROBLEM])
+{
+    const abdm_config_t *config = &abdm->config;
+    char fault[ABDM_SIGNER_PROBLEM];
+
+    for (size_t i = 0; i < config->n_consent_key; i++) {
+        const char *kid = i < config->n_consent_kid ? config->consent_kid[i] : "";
+        abdm_err_t err = abdm_signers_add(&abdm->signers, config->consent_key[i],
+                                          kid[0] != '\0' ? kid : NULL, fault);
+
+        if (abdm_failed(err)) {
+            snprintf(problem, ABDM_PROBLEM, "abdm_consent_key %s", fault);
+            return err;
+        }
+    }
+    if (config->policy.signature == ABDM_SIGNATURE_ENFORCE && config->n_consent_key == 0) {
+        return missing(problem, "abdm_consent_key",
+                       "without it no signature verifies, and abdm_consent_signature is enforce");
+    }
+    return ABDM_NO_ERR;
+}
+
+
+static abdm_err_t
 load_store(abdm_t *abdm, char problem[ABDM_PROBLEM])
 {
     const char *path, *slash;
@@ -200,6 +226,9 @@ abdm_new(const abdm_config_t *config, char problem[ABDM_PROBLEM], abdm_t **out)
         err = load_push_allow(abdm, problem);
     }
     if (!abdm_failed(err)) {
+        err = load_consent_keys(abdm, problem);
+    }
+    if (!abdm_failed(err)) {
         err = abdm_load_facilities(abdm, problem);
     }
     if (abdm_failed(err)) {
@@ -227,6 +256,7 @@ abdm_free(abdm_t *abdm)
     free(abdm->jwks_url[1]);
     free(abdm->spool_dir);
     abdm_seal_key_free(abdm->seal_key);
+    abdm_signers_free(abdm->signers);
     X509_STORE_free(abdm->trust);
     free(abdm);
 }

@@ -99,6 +99,10 @@ typedef struct {
     abdm_gateway_config_t      *gateway;
     ngx_array_t                *facilities;    /* abdm_facility_config_t */
     ngx_array_t                *push_allow;    /* const char * */
+    ngx_array_t                *consent_keys;  /* const char * */
+    ngx_array_t                *consent_kids;  /* const char * */
+    ngx_uint_t                  consent_confirm;
+    ngx_uint_t                  consent_signature;
     ngx_flag_t                  break_glass;
     ngx_uint_t                  push_new_host; /* abdm_new_host_t */
     ngx_msec_t                  drain;
@@ -161,6 +165,8 @@ extern ngx_module_t  ngx_http_abdm_module;
 char *ngx_http_abdm_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_abdm_secret_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_abdm_push_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_abdm_consent_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_abdm_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_abdm_conf_make(ngx_conf_t *cf,
     ngx_http_abdm_main_conf_t *amcf);

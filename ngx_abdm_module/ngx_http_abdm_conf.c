@@ -142,6 +142,61 @@ ngx_http_abdm_push_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_abdm_consent_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_abdm_main_conf_t *amcf = conf;
+
+    ngx_str_t    *value;
+    const char  **file, **name;
+
+    static ngx_str_t  kid = ngx_string("kid=");
+
+    if (amcf->consent_keys == NULL) {
+        amcf->consent_keys = ngx_array_create(cf->pool, 2, sizeof(char *));
+        amcf->consent_kids = ngx_array_create(cf->pool, 2, sizeof(char *));
+
+        if (amcf->consent_keys == NULL || amcf->consent_kids == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    file = ngx_array_push(amcf->consent_keys);
+    name = ngx_array_push(amcf->consent_kids);
+
+    if (file == NULL || name == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    *file = (char *) value[1].data;
+    *name = "";
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    if (value[2].len <= kid.len
+        || ngx_strncmp(value[2].data, kid.data, kid.len) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of "
+                           "\"abdm_consent_key\", \"kid=NAME\" is expected",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    *name = (char *) value[2].data + kid.len;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_abdm_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_abdm_loc_conf_t *alcf = conf;
@@ -547,6 +602,17 @@ ngx_http_abdm_conf_make(ngx_conf_t *cf, ngx_http_abdm_main_conf_t *amcf)
     config->record_max = amcf->record_max;
     config->policy.break_glass = amcf->break_glass;
     config->policy.push_new_host = (abdm_new_host_t) amcf->push_new_host;
+
+    config->policy.confirm = (abdm_consent_confirm_t) amcf->consent_confirm;
+    config->policy.signature =
+                        (abdm_consent_signature_t) amcf->consent_signature;
+
+    if (amcf->consent_keys) {
+        config->consent_key = amcf->consent_keys->elts;
+        config->n_consent_key = amcf->consent_keys->nelts;
+        config->consent_kid = amcf->consent_kids->elts;
+        config->n_consent_kid = amcf->consent_kids->nelts;
+    }
 
     if (amcf->push_allow) {
         config->push_allow = amcf->push_allow->elts;

@@ -42,6 +42,22 @@ static ngx_conf_enum_t  ngx_http_abdm_new_hosts[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_abdm_confirm[] = {
+    { ngx_string("off"), ABDM_CONFIRM_OFF },
+    { ngx_string("try"), ABDM_CONFIRM_TRY },
+    { ngx_string("require"), ABDM_CONFIRM_REQUIRE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_abdm_signature[] = {
+    { ngx_string("off"), ABDM_SIGNATURE_OFF },
+    { ngx_string("log"), ABDM_SIGNATURE_LOG },
+    { ngx_string("enforce"), ABDM_SIGNATURE_ENFORCE },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_abdm_commands[] = {
 
     { ngx_string("abdm_store"),
@@ -68,6 +84,27 @@ static ngx_command_t  ngx_http_abdm_commands[] = {
     { ngx_string("abdm_facility"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_abdm_facility,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("abdm_consent_confirm"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_abdm_main_conf_t, consent_confirm),
+      &ngx_http_abdm_confirm },
+
+    { ngx_string("abdm_consent_signature"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_abdm_main_conf_t, consent_signature),
+      &ngx_http_abdm_signature },
+
+    { ngx_string("abdm_consent_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_abdm_consent_key,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -339,12 +376,16 @@ ngx_http_abdm_create_main_conf(ngx_conf_t *cf)
      *     amcf->gateway = NULL;
      *     amcf->facilities = NULL;
      *     amcf->push_allow = NULL;
+     *     amcf->consent_keys = NULL;
+     *     amcf->consent_kids = NULL;
      *     amcf->prefix = { 0, NULL };
      *     amcf->places = NULL;
      */
 
     amcf->break_glass = NGX_CONF_UNSET;
     amcf->push_new_host = NGX_CONF_UNSET_UINT;
+    amcf->consent_confirm = NGX_CONF_UNSET_UINT;
+    amcf->consent_signature = NGX_CONF_UNSET_UINT;
     amcf->drain = NGX_CONF_UNSET_MSEC;
     amcf->queue = NGX_CONF_UNSET;
     amcf->record_max = NGX_CONF_UNSET_SIZE;
@@ -374,6 +415,9 @@ ngx_http_abdm_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_value(amcf->break_glass, 0);
     ngx_conf_init_uint_value(amcf->push_new_host, ABDM_NEW_HOST_ALLOW);
+    ngx_conf_init_uint_value(amcf->consent_confirm, defaults.policy.confirm);
+    ngx_conf_init_uint_value(amcf->consent_signature,
+                             defaults.policy.signature);
     ngx_conf_init_msec_value(amcf->drain, 10000);
     ngx_conf_init_value(amcf->queue, defaults.queue);
     ngx_conf_init_size_value(amcf->record_max, defaults.record_max);

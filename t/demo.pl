@@ -158,7 +158,7 @@ sub compare ($papers, $pages) {
 
 sub figures ($done, $sent, $pages, $wire, $papers) {
     step('Figures of this run');
-    my $start = $done->{sent_ms};
+    my $start = $done->{accepted_ms} - $sent->{ms};
     my ($on_request) = grep { ($_->{body}{hiRequest}{transactionId} // '') eq $done->{transaction_id} } calls('on-request$');
     my @arrived = sort { $a <=> $b } map { $_->{accepted_ms} } @$pages;
     figure('request to 202',                  $sent->{ms},                                     'ms');

@@ -48,6 +48,11 @@ typedef struct {
 abdm_err_t abdm_consent_decide(const abdm_consent_t *consent, const abdm_consent_request_t *request,
                                const abdm_consent_record_t *record, abdm_ms_t now);
 
+/* Does the consent that the consent manager told mean the same as the one kept (same.c)? *member
+ * NULL: yes; else the first member that differs, static. E_MEMORY. */
+abdm_err_t abdm_consent_compare(const abdm_consent_t *kept, const abdm_consent_t *told,
+                                const char **member);
+
 /* The n-th condition by the refusal that it gives, in the order above; false beyond the end. For
  * tests and documentation. */
 bool abdm_consent_condition(size_t n, abdm_err_t *refusal, bool *for_records);

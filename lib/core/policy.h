@@ -29,6 +29,8 @@ typedef enum {
 } abdm_new_host_t;
 
 typedef struct {
+    abdm_consent_confirm_t confirm;
+    abdm_consent_signature_t signature;
     bool break_glass; /* requests of purpose BTG, without the patient's word, are served */
     abdm_new_host_t push_new_host;
 } abdm_policy_t;

@@ -1,7 +1,8 @@
 /*
  * Which addresses are public. The tables are IANA's special-purpose address registries
  * (RFC 6890 and its successors), with everything refused that is not globally reachable
- * unicast, plus tunnels and the one public address that a cloud uses for its own inside.
+ * unicast, plus tunnels, services that whichever machine is nearest answers (AS112, AMT), and the
+ * one public address that a cloud uses for its own inside.
  */
 #include "core/url_guard.h"
 
@@ -23,8 +24,11 @@ static const net_t special_v4[] = {
     {{172, 16}, 12},           /* private */
     {{192, 0, 0}, 24},         /* IETF protocol assignments */
     {{192, 0, 2}, 24},         /* documentation */
+    {{192, 31, 196}, 24},      /* AS112 */
+    {{192, 52, 193}, 24},      /* AMT relays */
     {{192, 88, 99}, 24},       /* 6to4 relays */
     {{192, 168}, 16},          /* private */
+    {{192, 175, 48}, 24},      /* AS112 by direct delegation */
     {{198, 18}, 15},           /* benchmarking */
     {{198, 51, 100}, 24},      /* documentation */
     {{203, 0, 113}, 24},       /* documentation */
@@ -40,6 +44,7 @@ static const net_t special_v6[] = {
     {{0x20, 0x01, 0x00}, 23},             /* IETF protocol assignments, among them Teredo */
     {{0x20, 0x01, 0x0d, 0xb8}, 32},       /* documentation */
     {{0x20, 0x02}, 16},                   /* 6to4 */
+    {{0x26, 0x20, 0x00, 0x4f, 0x80}, 48}, /* AS112 by direct delegation */
     {{0x3f, 0xfe}, 16},                   /* the former 6bone */
     {{0x3f, 0xff, 0x00}, 20},             /* documentation */
 };

@@ -37,6 +37,7 @@ typedef struct {
     size_t n_facility;
     const abdm_push_allow_t *push_allow;
     abdm_policy_t policy;
+    const abdm_signers_t *signers; /* of consents; NULL: none */
     X509_STORE *trust;
     const char *spool_dir;
     uint64_t record_max;

@@ -56,6 +56,7 @@ run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
         .view = abdm_store_view(engine->store),
         .push_allow = engine->config.push_allow,
         .policy = &engine->config.policy,
+        .signers = engine->config.signers,
         .facility = &unknown, /* no longer configured: nothing can be asked there */
         .key = engine->config.seal_key,
         .matcher = engine->matcher,

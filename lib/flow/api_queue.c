@@ -30,7 +30,7 @@ by_arrival(const void *a, const void *b)
 }
 
 
-/* Adds those of one counter who wait since some time of this day. */
+/* Adds those of one counter who came this day and whose token is still good. */
 static abdm_err_t
 add_counter(const abdm_turn_t *t, const char *counter, queue_t *q)
 {
@@ -45,7 +45,7 @@ add_counter(const abdm_turn_t *t, const char *counter, queue_t *q)
     err = more != NULL ? ABDM_NO_ERR : ABDM_ERR(MEMORY, "queue");
     q->row = more != NULL ? more : q->row;
     for (size_t i = 0; i < n && !abdm_failed(err); i++) {
-        if (rows[i].state == ABDM_SHARE_WAITING
+        if (rows[i].state == ABDM_SHARE_WAITING && t->ev->now < rows[i].expires_at
             && abdm_day_of(rows[i].created_at, t->ctx->facility->zone) == today) {
             q->row[q->n++] = rows[i];
             memset(&rows[i], 0, sizeof(rows[i]));

@@ -1,13 +1,14 @@
 /*
  * Consent notifications (gateway protocol 3.9): keep the artefact while it is granted, forget its
- * content when it is revoked or expired, and acknowledge every notification once it is kept.
+ * content when it is revoked or expired, and acknowledge every notification once it is kept. What
+ * was signed is kept byte for byte.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "consent/consent.h"
 #include "core/json.h"
-#include "flow/flow.h"
+#include "flow/confirm.h"
 #include "gateway/inbound.h"
 #include "gateway/outbound.h"
 
@@ -33,51 +34,124 @@ parse(const abdm_event_t *ev, abdm_consent_notice_t *notice)
 }
 
 
+/* Keeps what was signed and looks at its signature. E_CONSENT_SIGNATURE: it is wanted and is not
+ * there. */
+static abdm_err_t
+look_at_signature(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_consent_t *consent,
+                  abdm_effects_t *out)
+{
+    static const char *const outcomes[] = {
+        [ABDM_SIGNED_VERIFIED] = "signature verified",
+        [ABDM_SIGNED_ABSENT] = "signature absent",
+        [ABDM_SIGNED_WRONG] = "signature does not verify",
+        [ABDM_SIGNED_NO_KEY] = "signature not verified: no key configured",
+    };
+    abdm_str_t detail;
+
+    if (ctx->policy->signature == ABDM_SIGNATURE_OFF) {
+        free(consent->signature);
+        consent->signature = NULL;
+        return ABDM_NO_ERR;
+    }
+    if (!abdm_in_consent_detail((abdm_str_t){ev->body, ev->body_len}, &detail)) {
+        return ABDM_ERR(INTERNAL, "consentDetail: read, and not found");
+    }
+    consent->artefact = abdm_str_dup(detail);
+    if (consent->artefact == NULL) {
+        return ABDM_ERR(MEMORY, "artefact");
+    }
+    ABDM_TRY(abdm_flow_signed(ctx, detail, consent->signature, &consent->is_signed));
+    abdm_effect_audit(out, ev->hip_id, consent->id, outcomes[consent->is_signed], ABDM_NO_ERR,
+                      NULL);
+    return abdm_flow_signed_judge(ctx, consent->is_signed);
+}
+
+
+/* In place of the content; the id alone is kept. */
+static void
+put_tombstone(const abdm_event_t *ev, const char *id, abdm_consent_status_t status,
+              abdm_effects_t *out)
+{
+    abdm_consent_t put = {.id = strdup(id), .hip_id = strdup(ev->hip_id), .status = status};
+
+    out->failed |= put.id == NULL || put.hip_id == NULL;
+    abdm_effect_consent(out, &put);
+}
+
+
+static void
+put_artefact(const abdm_event_t *ev, abdm_consent_t *notified, abdm_effects_t *out)
+{
+    abdm_consent_t put = *notified;
+
+    memset(notified, 0, sizeof(*notified));
+    notified->id = strdup(put.id);
+    free(put.hip_id); /* its spelling may be another */
+    put.hip_id = strdup(ev->hip_id);
+    out->failed |= notified->id == NULL || put.hip_id == NULL;
+    abdm_effect_consent(out, &put);
+}
+
+
+abdm_err_t
+abdm_flow_consent_end(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *consent_id,
+                      abdm_consent_status_t status, abdm_effects_t *out)
+{
+    abdm_effect_audit(out, ev->hip_id, consent_id, "consent ended", ABDM_NO_ERR,
+                      abdm_consent_status_name(status));
+    put_tombstone(ev, consent_id, status, out);
+    return abdm_flow_confirm_forget(ctx, ev, consent_id, out);
+}
+
+
 /* What the notice does to the artefact kept. A tombstone is kept even for a consent that was
- * never seen, so that its GRANTED cannot come to life when it arrives late. */
+ * never seen, so that its GRANTED cannot come to life when it arrives late. One that the consent
+ * manager denied is no reason to keep out the one that it may grant. */
 static abdm_err_t
 keep(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_consent_notice_t *notice,
      abdm_effects_t *out)
 {
     abdm_consent_t stored = {0};
     abdm_consent_t *notified = &notice->consent;
+    const char *status = abdm_consent_status_name(notified->status);
     abdm_consent_status_t next;
     abdm_err_t err;
-    bool known, final;
+    bool known, denied = false;
 
     err = ctx->view->consent(ctx->view, ev->hip_id, notified->id, &stored);
     known = !abdm_failed(err);
     if (!known && err.code != ABDM_E_NOT_FOUND) {
         return err;
     }
-
     next = abdm_consent_next(known, stored.status, notified->status);
-    final = next == ABDM_CONSENT_REVOKED || next == ABDM_CONSENT_EXPIRED;
-
-    if (known && next == stored.status) {
-        abdm_effect_audit(out, ev->hip_id, notified->id, "consent notice repeated", ABDM_NO_ERR,
-                          abdm_consent_status_name(notified->status));
+    if (known && next == stored.status && next == ABDM_CONSENT_GRANTED
+        && notified->status == ABDM_CONSENT_GRANTED) {
+        err = abdm_flow_confirm_denied(ctx, ev->hip_id, notified->id, &denied);
     } else {
-        abdm_consent_t put = {0};
+        err = ABDM_NO_ERR;
+    }
+    if (abdm_failed(err)) {
+        abdm_consent_clear(&stored);
+        return err;
+    }
 
-        if (final) {
-            put.id = strdup(notified->id);
-        } else {
-            put = *notified;
-            memset(notified, 0, sizeof(*notified));
-            notified->id = strdup(put.id);
-            out->failed |= notified->id == NULL;
-        }
-        free(put.hip_id); /* its spelling may be another */
-        put.hip_id = strdup(ev->hip_id);
-        put.status = next;
-        out->failed |= put.id == NULL || put.hip_id == NULL;
-        abdm_effect_audit(out, ev->hip_id, put.id, "consent notice kept", ABDM_NO_ERR,
+    if (known && next == stored.status && !denied) {
+        abdm_effect_audit(out, ev->hip_id, notified->id, "consent notice repeated", ABDM_NO_ERR,
+                          status);
+    } else {
+        abdm_effect_audit(out, ev->hip_id, notified->id, "consent notice kept", ABDM_NO_ERR,
                           abdm_consent_status_name(next));
-        abdm_effect_consent(out, &put);
+        if (known) {
+            err = abdm_flow_confirm_forget(ctx, ev, notified->id, out);
+        }
+        if (next == ABDM_CONSENT_REVOKED || next == ABDM_CONSENT_EXPIRED) {
+            put_tombstone(ev, notified->id, next, out);
+        } else {
+            put_artefact(ev, notified, out);
+        }
     }
     abdm_consent_clear(&stored);
-    return ABDM_NO_ERR;
+    return err;
 }
 
 
@@ -89,7 +163,10 @@ abdm_flow_consent_notified(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, a
     abdm_err_t err;
 
     err = parse(ev, &notice);
-    if (err.code == ABDM_E_MEMORY) {
+    if (!abdm_failed(err) && notice.consent.status == ABDM_CONSENT_GRANTED) {
+        err = look_at_signature(ctx, ev, &notice.consent, out);
+    }
+    if (err.code == ABDM_E_MEMORY || err.code == ABDM_E_CRYPTO) {
         abdm_consent_notice_clear(&notice);
         return err; /* nothing is known of it yet */
     }

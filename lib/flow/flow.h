@@ -11,6 +11,7 @@
 #include "core/policy.h"
 #include "core/url_guard.h"
 #include "crypto/seal.h"
+#include "crypto/signature.h"
 #include "match/name.h"
 
 typedef struct {
@@ -20,6 +21,7 @@ typedef struct {
     const abdm_facility_t *facility;     /* of the event */
     const abdm_seal_key_t *key;          /* for keyed hashes */
     abdm_matcher_t *matcher;
+    const abdm_signers_t *signers; /* keys of the consent manager, NULL: none */
 } abdm_flow_ctx_t;
 
 /* An error means that nothing could be decided (no memory, store failed): the event is tried
@@ -38,9 +40,19 @@ const abdm_flow_t *abdm_flow_find(const char *event); /* NULL: no such event */
 abdm_err_t abdm_flow_consent_notified(const abdm_flow_ctx_t *, const abdm_event_t *,
                                       abdm_effects_t *);
 
+/* flow/confirm.c */
+abdm_err_t abdm_flow_consent_fetch_sent(const abdm_flow_ctx_t *, const abdm_event_t *,
+                                        abdm_effects_t *);
+abdm_err_t abdm_flow_consent_unanswered(const abdm_flow_ctx_t *, const abdm_event_t *,
+                                        abdm_effects_t *);
+abdm_err_t abdm_flow_consent_fetched(const abdm_flow_ctx_t *, const abdm_event_t *,
+                                     abdm_effects_t *);
+
 /* flow/transfer_request.c */
 abdm_err_t abdm_flow_transfer_requested(const abdm_flow_ctx_t *, const abdm_event_t *,
                                         abdm_effects_t *);
+abdm_err_t abdm_flow_consent_settled(const abdm_flow_ctx_t *, const abdm_event_t *,
+                                     abdm_effects_t *);
 
 /* flow/transfer.c */
 abdm_err_t abdm_flow_transfer_acknowledged(const abdm_flow_ctx_t *, const abdm_event_t *,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "flow/confirm.h"
 #include "flow/link.h"
 #include "flow/linking.h"
 #include "gateway/inbound_link.h"
@@ -135,19 +136,23 @@ revoke_consents(leave_t *l)
 {
     char **ids = NULL;
     size_t n = 0;
+    abdm_err_t err = ABDM_NO_ERR;
 
     ABDM_TRY(l->ctx->view->consents_of(l->ctx->view, l->ev->hip_id, l->abha_address, &ids, &n));
     for (size_t i = 0; i < n; i++) {
         abdm_consent_t tombstone = {.id = ids[i], .hip_id = strdup(l->ev->hip_id),
                                     .status = ABDM_CONSENT_REVOKED};
 
+        if (!abdm_failed(err)) {
+            err = abdm_flow_confirm_forget(l->ctx, l->ev, ids[i], l->out);
+        }
         l->out->failed |= tombstone.hip_id == NULL;
         abdm_effect_audit(l->out, l->ev->hip_id, ids[i], "consent ended with the ABHA",
                           ABDM_NO_ERR, NULL);
         abdm_effect_consent(l->out, &tombstone);
     }
     free(ids);
-    return ABDM_NO_ERR;
+    return err;
 }
 
 

@@ -5,6 +5,10 @@
 
 static const abdm_flow_t flows[] = {
     {"consent.notified",      abdm_flow_consent_notified},
+    {"consent.fetch_sent",    abdm_flow_consent_fetch_sent},
+    {"consent.unanswered",    abdm_flow_consent_unanswered},
+    {"consent.fetched",       abdm_flow_consent_fetched},
+    {"consent.settled",       abdm_flow_consent_settled},
     {"transfer.requested",    abdm_flow_transfer_requested},
     {"transfer.acknowledged", abdm_flow_transfer_acknowledged},
     {"transfer.listed",       abdm_flow_transfer_listed},

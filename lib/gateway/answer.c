@@ -45,6 +45,22 @@ static const struct {
 static const char *const already_answered[] = {"1103", "1104", "1105", "1106",
                                                "1107", "1108", "1113"};
 
+/*
+ * "No such right, no such route" (6.1): WSO2's 900908 (not subscribed to this interface), its status
+ * reports "404", "405" and "501", and 1021 (missing privileges); 401 with a session that is fresh,
+ * as WSO2 writes it (900901, 900902) or bare (shape 11); 403 and the rest bare (shape 12, which is
+ * also what X-HIP-ID in the place of X-HIU-ID gets). Any other code speaks about the call itself
+ * (1080: no such consent; 1016 with a 404: a time-stamp), and so is no such refusal.
+ */
+static const struct {
+    int status;
+    const char *codes[4];
+} unserved[] = {
+    {401, {"", "900901", "900902"}}, {403, {"", "403", "900908", "1021"}},
+    {404, {"", "404"}},              {405, {"", "405"}},
+    {501, {"", "501"}},
+};
+
 #define DUPLICATE_LINK "Duplicate HIP link request"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -129,6 +145,19 @@ abdm_answer_is_duplicate_link(const abdm_call_answer_t *answer)
 {
     return strcmp(answer->code, "1090") == 0 ||
            (strcmp(answer->code, "9999") == 0 && strcasestr(answer->text, DUPLICATE_LINK) != NULL);
+}
+
+
+bool
+abdm_answer_is_unserved(int status, const char *code)
+{
+    for (size_t i = 0; i < COUNT(unserved); i++) {
+        for (size_t k = 0; unserved[i].status == status && k < COUNT(unserved[i].codes); k++) {
+            if (unserved[i].codes[k] != NULL && strcmp(unserved[i].codes[k], code) == 0)
+                return true;
+        }
+    }
+    return false;
 }
 
 

@@ -28,6 +28,10 @@ void abdm_answer_judge(int status, const char *body, size_t len, abdm_call_answe
  * done, so that asking again is of no use. Always refused. */
 bool abdm_answer_is_duplicate_link(const abdm_call_answer_t *answer);
 
+/* Does the answer say that there is no such call for us, or no right to it, and nothing about what
+ * was asked? Never for what may pass: 5xx but 501, time-outs, limits. */
+bool abdm_answer_is_unserved(int status, const char *code);
+
 /* Session answer: access token (malloc'ed, caller wipes and frees) and life in ms. E_SESSION. */
 abdm_err_t abdm_answer_session(const char *body, size_t len, char **token, int64_t *life_ms);
 

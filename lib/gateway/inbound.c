@@ -1,7 +1,7 @@
 /*
- * Bodies of callbacks → meaning (gateway protocol 3.9, 3.10; contradictions 8, 14, 43, 48, 67
- * and 68 of section 8). Only what is used is read: frequency, signature and the requester's
- * description are ignored, so their many forms can do no harm. v0.5 bodies are the same apart
+ * Bodies of callbacks → meaning (gateway protocol 3.9, 3.10, 4.4; contradictions 8, 14, 43, 48, 67
+ * and 68 of section 8). Only what is used is read: frequency and the requester's description are
+ * ignored, so their many forms can do no harm. v0.5 bodies are the same apart
  * from the envelope.
  */
 #include "gateway/inbound.h"
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_slice.h"
 #include "gateway/wire.h"
 
 enum {
@@ -114,6 +115,20 @@ take_detail(const json_t *detail, abdm_consent_t *consent)
 }
 
 
+/* Whatever stands there and is no text is none that could verify, and no fault of the notice. */
+static abdm_err_t
+take_signature(const json_t *notification, char **out)
+{
+    const json_t *signature = abdm_json_at(notification, "signature");
+    const char *text = json_is_string(signature) ? json_string_value(signature) : "?";
+
+    if (signature == NULL || text[0] == '\0')
+        return ABDM_NO_ERR;
+    *out = strdup(text);
+    return *out == NULL ? ABDM_ERR(MEMORY, "callback: copy of a signature") : ABDM_NO_ERR;
+}
+
+
 /* Leaves the id and the status. */
 static void
 forget_detail(abdm_consent_t *consent)
@@ -140,6 +155,8 @@ take_notice(const json_t *notification, abdm_consent_notice_t *out)
 
     abdm_err_t err = take_detail(abdm_json_at(notification, "consentDetail"), &out->consent);
     out->detailed = !abdm_failed(err);
+    if (out->detailed)
+        err = take_signature(notification, &out->consent.signature);
 
     /* A revocation must not fail because of what it leaves out or garbles. */
     if (err.code == ABDM_E_FIELD && out->consent.status != ABDM_CONSENT_GRANTED) {
@@ -168,6 +185,49 @@ abdm_consent_notice_clear(abdm_consent_notice_t *notice)
 {
     abdm_consent_clear(&notice->consent);
     notice->detailed = false;
+}
+
+
+bool
+abdm_in_consent_detail(abdm_str_t text, abdm_str_t *detail)
+{
+    return abdm_json_slice(text, "notification.consentDetail", detail) ||
+           abdm_json_slice(text, "notification.0.consentDetail", detail);
+}
+
+
+/* A consent that is not granted may come without its detail, as its notice may. */
+static abdm_err_t
+take_fetched(const json_t *body, abdm_consent_t *out)
+{
+    const json_t *consent = abdm_json_at(body, "consent");
+    const char *status = abdm_json_string_at(consent, "status");
+    const json_t *detail = abdm_json_at(consent, "consentDetail");
+
+    if (!abdm_consent_status_parse(abdm_str(status), &out->status))
+        return ABDM_ERR(FIELD, "consent.status: GRANTED, REVOKED, EXPIRED or another known word "
+                               "expected");
+    if (out->status != ABDM_CONSENT_GRANTED)
+        return ABDM_NO_ERR;
+    ABDM_TRY(TAKE_ID(detail, "consent.consentDetail.", "consentId", &out->id));
+    return take_detail(detail, out);
+}
+
+
+abdm_err_t
+abdm_in_consent_fetched(const json_t *body, abdm_in_fetched_t *out)
+{
+    *out = (abdm_in_fetched_t){0};
+    ABDM_TRY(abdm_in_outcome(body, &out->outcome));
+    return out->outcome.failed ? ABDM_NO_ERR : take_fetched(body, &out->consent);
+}
+
+
+void
+abdm_in_fetched_clear(abdm_in_fetched_t *fetched)
+{
+    abdm_in_outcome_clear(&fetched->outcome);
+    abdm_consent_clear(&fetched->consent);
 }
 
 

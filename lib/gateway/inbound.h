@@ -1,6 +1,6 @@
 /*
  * Callback bodies → meaning. Every form seen on the wire is accepted (gateway protocol 3.9, 3.10,
- * 7.9, 8); what is missing or of the wrong type is E_FIELD with the field's path.
+ * 4.4, 7.9, 8); what is missing or of the wrong type is E_FIELD with the field's path.
  */
 #ifndef ABDM_GATEWAY_INBOUND_H
 #define ABDM_GATEWAY_INBOUND_H
@@ -8,9 +8,10 @@
 #include <jansson.h>
 
 #include "consent/consent.h"
+#include "gateway/inbound_link.h"
 
 typedef struct {
-    abdm_consent_t consent; /* id and status always; the rest when `detailed` */
+    abdm_consent_t consent; /* id and status always; the rest, with its signature, when `detailed` */
     bool detailed;          /* a complete consentDetail came; never set in part */
 } abdm_consent_notice_t;
 
@@ -19,6 +20,19 @@ typedef struct {
  * one; clear it in any case. */
 abdm_err_t abdm_in_consent_notice(const json_t *body, abdm_consent_notice_t *out);
 void abdm_consent_notice_clear(abdm_consent_notice_t *notice);
+
+/* The consentDetail of such a body as it stands in its text, borrowed: what was signed. False: there
+ * is none. */
+bool abdm_in_consent_detail(abdm_str_t text, abdm_str_t *detail);
+
+/* consent on-fetch. */
+typedef struct {
+    abdm_in_outcome_t outcome;
+    abdm_consent_t consent; /* of an outcome that did not fail: the status, and all else when GRANTED */
+} abdm_in_fetched_t;
+/* E_FIELD, E_MEMORY. The outcome is read first: clear `out` in any case. */
+abdm_err_t abdm_in_consent_fetched(const json_t *body, abdm_in_fetched_t *out);
+void abdm_in_fetched_clear(abdm_in_fetched_t *fetched);
 
 /* Owns its strings. */
 typedef struct {

@@ -53,6 +53,18 @@ abdm_out_consent_on_notify(abdm_buf_t *out, const char *consent_id, const char *
 
 
 void
+abdm_out_consent_fetch(abdm_buf_t *out, const char *consent_id)
+{
+    abdm_jw_t w;
+
+    abdm_jw_begin(&w, out);
+    abdm_jw_open(&w, '{');
+    abdm_jw_kv(&w, "consentId", consent_id);
+    abdm_jw_close(&w, '}');
+}
+
+
+void
 abdm_out_hi_on_request(abdm_buf_t *out, const char *transaction_id, const char *request_id)
 {
     abdm_jw_t w;

@@ -1,5 +1,5 @@
 /*
- * Meaning → bodies and paths of our calls to the gateway (gateway protocol 1.4, 3.9-3.11b), and
+ * Meaning → bodies and paths of our calls to the gateway (gateway protocol 1.4, 3.9-3.11b, 4.4), and
  * the envelope of the data push. The safest form where sources disagree (section 8).
  */
 #ifndef ABDM_GATEWAY_OUTBOUND_H
@@ -13,6 +13,7 @@
 #define ABDM_PATH_SESSIONS          "/api/hiecm/gateway/v3/sessions"
 #define ABDM_PATH_CERTS             "/api/hiecm/gateway/v3/certs"
 #define ABDM_PATH_CONSENT_ON_NOTIFY "/api/hiecm/consent/v3/request/hip/on-notify"
+#define ABDM_PATH_CONSENT_FETCH     "/api/hiecm/consent/v3/fetch"
 #define ABDM_PATH_HI_ON_REQUEST     "/api/hiecm/data-flow/v3/health-information/hip/on-request"
 #define ABDM_PATH_HI_NOTIFY         "/api/hiecm/data-flow/v3/health-information/notify"
 
@@ -24,6 +25,8 @@ void abdm_out_session(abdm_buf_t *out, const char *client_id, abdm_str_t client_
 /* `request_id` is the REQUEST-ID of the callback that is answered. */
 void abdm_out_consent_on_notify(abdm_buf_t *out, const char *consent_id, const char *request_id);
 void abdm_out_hi_on_request(abdm_buf_t *out, const char *transaction_id, const char *request_id);
+
+void abdm_out_consent_fetch(abdm_buf_t *out, const char *consent_id);
 
 /* The refusing form of any on-*: the `wire` code and meaning of err.code, and the echo. Trouble
  * of our own (ABDM-1024, or a code without `wire`) is told without its meaning. */

@@ -62,7 +62,7 @@ static const row_t rows[] = {
      {"/v0.5/consent-requests/on-status"}},
     {{"/api/v3/hiu/consent/request/notify", NULL, HIU},
      {"/v0.5/consents/hiu/notify"}},
-    {{"/api/v3/hiu/consent/on-fetch", NULL, HIU}, {"/v0.5/consents/on-fetch"}},
+    {{"/api/v3/hiu/consent/on-fetch", "consent.fetched", EITHER}, {"/v0.5/consents/on-fetch"}},
     {{"/api/v3/hiu/health-information/on-request", NULL, HIU},
      {"/v0.5/health-information/hiu/on-request", "/v0.5/health-information/cm/on-request"}},
     {{"/v0.5/health-information/transfer", NULL, NONE}, {NULL}},
@@ -175,4 +175,15 @@ const abdm_route_t *
 abdm_route_row(size_t n)
 {
     return n < COUNT(rows) ? &rows[n].route : NULL;
+}
+
+
+const char *
+abdm_route_alias(const abdm_route_t *row, size_t n)
+{
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (row == &rows[i].route)
+            return n < ALIASES ? rows[i].alias[n] : NULL;
+    }
+    return NULL;
 }

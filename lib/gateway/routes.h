@@ -34,4 +34,7 @@ const abdm_route_t *abdm_route_find(abdm_str_t prefix, abdm_str_t path);
 /* The n-th row, NULL beyond the end: for tests and documentation. The catch-all is none. */
 const abdm_route_t *abdm_route_row(size_t n);
 
+/* The n-th alias of a row, as it stands behind the callback prefix; NULL beyond the end. */
+const char *abdm_route_alias(const abdm_route_t *row, size_t n);
+
 #endif

@@ -83,6 +83,11 @@ subtest 'a value out of its range or form is named, with what is expected' => su
     }
 };
 
+subtest 'policies of the whole bridge have the words that they have' => sub {
+    accepted($_, http => [$_]) for (map { "abdm_push_new_host $_;" } qw(allow hold deny)), map { "abdm_break_glass $_;" } qw(on off);
+    refused($_, qr/invalid value/, http => [$_]) for 'abdm_push_new_host perhaps;', 'abdm_push_new_host off;', 'abdm_break_glass yes;';
+};
+
 subtest 'a directive comes once, with the arguments it has' => sub {
     for my $line ('poll off;', 'deep_link on;', 'quiet_hours off;', 'sms_daily 5;', 'zone +05:30;', 'otp_life 5m;', 'name Other;') {
         my ($directive) = $line =~ /^(\w+)/;

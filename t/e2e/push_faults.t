@@ -183,7 +183,7 @@ subtest 'a gateway that is away for some seconds delays, and loses nothing' => s
     fault(path => '/api/hiecm/', action => 'drop');
     my $id = $t->request($consent);
     ok !$t->wait_for(on_request => transaction => $id, timeout_ms => 2500), 'no acknowledgement while it is away';
-    is $t->listed($id)->{state}, 'REQUESTED', 'abdm transfers shows what it waits for';
+    is $t->listed($id)->{state}, 'CONFIRMING', 'abdm transfers shows what it waits for';
     $t->sim_delete('/faults');
     delivered($id);
 };

@@ -72,6 +72,10 @@ subtest 'a correct exchange passes without a word' => sub {
     my $callback = $hip->last_callback('consent/request/hip/notify');
     like $callback->{headers}->authorization, qr/\ABearer eyJ[\w-]+[.][\w-]+[.][\w-]+\z/, 'callbacks carry a bearer';
     is $callback->{headers}->header('X-HIP-ID'), 'IN0990001234_1', 'and the facility';
+    my ($sent) = @{ $hip->sim('/sent?path=hip/notify$')->{sent} };
+    is $sent->{body}{notification}{consentId}, $consent->{consent_id}, 'what went out is kept';
+    ok !exists $sent->{headers}{authorization} && $sent->{authorization}, 'but not its token';
+    is $sent->{status}, 202, 'and how it was answered';
     is $hip->call('certs', undef)->code, 200, 'keys are given to a bearer';
     ok !grep({ exists $_->{headers}{authorization} } @{ $hip->sim('/calls')->{calls} }), 'no token is shown';
 };

@@ -107,8 +107,8 @@ write_file(const char *text, mode_t mode)
  * line here. */
 _Static_assert(sizeof(abdm_facility_config_t) == 144, "abdm_facility_config_t has changed");
 _Static_assert(sizeof(abdm_gateway_config_t) == 336, "abdm_gateway_config_t has changed");
-_Static_assert(sizeof(abdm_policy_t) == 8, "abdm_policy_t has changed");
-_Static_assert(sizeof(abdm_config_t) == 424, "abdm_config_t has changed");
+_Static_assert(sizeof(abdm_policy_t) == 16, "abdm_policy_t has changed");
+_Static_assert(sizeof(abdm_config_t) == 464, "abdm_config_t has changed");
 
 
 static void
@@ -175,6 +175,14 @@ same_config(const abdm_config_t *a, const abdm_config_t *b)
     SAME(n_push_allow);
     for (size_t i = 0; i < a->n_push_allow; i++)
         assert_string_equal(a->push_allow[i], b->push_allow[i]);
+    SAME(policy.confirm);
+    SAME(policy.signature);
+    SAME(n_consent_key);
+    for (size_t i = 0; i < a->n_consent_key; i++)
+        assert_string_equal(a->consent_key[i], b->consent_key[i]);
+    SAME(n_consent_kid);
+    for (size_t i = 0; i < a->n_consent_kid; i++)
+        assert_string_equal(a->consent_kid[i], b->consent_kid[i]);
     SAME(policy.break_glass);
     SAME(policy.push_new_host);
     SAME_TEXT(callback_prefix);
@@ -189,6 +197,8 @@ every_member_comes_back(void **state)
 {
     static const char *const counters[] = {"OPD1", "OPD2"};
     static const char *const networks[] = {"10.0.0.0/8", "::1", "fd00::/8"};
+    static const char *const keys[] = {"/cm.pem", "/other.pem"};
+    static const char *const kids[] = {"", "cm-2"};
     const abdm_facility_config_t facilities[2] = {
         {.id = "IN01_1",
          .name = "जिला \"अस्पताल\"\n",
@@ -234,7 +244,14 @@ every_member_comes_back(void **state)
         .n_facility = 2,
         .push_allow = networks,
         .n_push_allow = 3,
-        .policy = {.break_glass = true, .push_new_host = ABDM_NEW_HOST_DENY},
+        .consent_key = keys,
+        .n_consent_key = 2,
+        .consent_kid = kids,
+        .n_consent_kid = 2,
+        .policy = {.confirm = ABDM_CONFIRM_REQUIRE,
+                   .signature = ABDM_SIGNATURE_ENFORCE,
+                   .break_glass = true, 
+                   .push_new_host = ABDM_NEW_HOST_DENY},
         .callback_prefix = "/abdm",
         .callback_max_body = 8,
         .queue = 9,

@@ -733,12 +733,13 @@ queue(const char *query)
 
 
 static void
-the_queue_of_a_counter_is_in_order_of_arrival_and_of_this_day(void **state)
+the_queue_of_a_counter_is_in_order_of_arrival_and_of_tokens_still_good(void **state)
 {
     (void) state;
     put_share(HIP, "s-2", "OPD1", 2, K.now - 1 * MINUTES, "MR-1");
     put_share(HIP, "s-1", "OPD1", 1, K.now - 5 * MINUTES, NULL);
     put_share(HIP, "s-0", "OPD1", 9, K.now - 20 * HOURS, NULL);
+    put_share(HIP, "s-5", "OPD1", 8, K.now - 30 * MINUTES, NULL);
     put_share(HIP, "s-3", "LAB", 1, K.now - 3 * MINUTES, NULL);
     put_share(OTHER, "s-4", "OPD1", 1, K.now, NULL);
     assert_int_equal(queue("counter=OPD1"), 2);
@@ -932,7 +933,7 @@ main(void)
         API_TEST(a_request_says_what_failed_and_why),
         API_TEST(an_authentication_is_begun_shown_and_confirmed),
         API_TEST(an_authentication_needs_a_patient_with_abha_a_mode_and_an_otp),
-        API_TEST(the_queue_of_a_counter_is_in_order_of_arrival_and_of_this_day),
+        API_TEST(the_queue_of_a_counter_is_in_order_of_arrival_and_of_tokens_still_good),
         API_TEST(without_a_counter_all_that_are_named_are_shown),
         API_TEST(a_conflict_of_two_patients_is_shown),
         API_TEST(who_is_done_leaves_the_queue),

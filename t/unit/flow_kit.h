@@ -184,13 +184,15 @@ flow_view_tally(const abdm_view_t *view, const abdm_transfer_t *transfer, int co
 }
 
 
-/* Of rows, hosts of requesters alone: their state is one for all. */
+/* Of rows, hosts of requesters alone: their state is one for all. No consent was ever asked for. */
 static inline abdm_err_t
 flow_view_get(const abdm_view_t *view, abdm_row_id_t id, void *row)
 {
     const flow_kit_t *k = (const flow_kit_t *) view;
     abdm_row_push_host_t *host = row;
 
+    if (id == ABDM_ROW_confirmation)
+        return ABDM_ERR(NOT_FOUND, "confirmation");
     assert_int_equal(id, ABDM_ROW_push_host);
     if (k->get_fails != ABDM_OK)
         return FAILURE(k->get_fails);

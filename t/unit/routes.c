@@ -59,7 +59,7 @@ static const struct {
      {"/v3/hiu/consent/request/on-status", "/v0.5/consent-requests/on-status"}},
     {"/api/v3/hiu/consent/request/notify", NULL, ABDM_FACILITY_HIU,
      {"/v3/hiu/consent/request/notify", "/v0.5/consents/hiu/notify"}},
-    {"/api/v3/hiu/consent/on-fetch", NULL, ABDM_FACILITY_HIU,
+    {"/api/v3/hiu/consent/on-fetch", "consent.fetched", ABDM_FACILITY_EITHER,
      {"/v3/hiu/consent/on-fetch", "/v0.5/consents/on-fetch"}},
     {"/api/v3/hiu/health-information/on-request", NULL, ABDM_FACILITY_HIU,
      {"/v3/hiu/health-information/on-request", "/v0.5/health-information/hiu/on-request",

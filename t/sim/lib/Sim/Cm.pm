@@ -171,12 +171,14 @@ sub send_callback ($self, $wish) {
 sub _deliver ($self, $job) {
     my $state = $self->state;
     my $start = now_ms();
+    my $sent  = $state->note_sent($job);
     my $tx    = $self->ua->build_tx($job->{method} => $job->{url} => $job->{headers} => $job->{bytes});
     return $self->ua->start_p($tx)->then(
         sub ($done) { _result($job, $done->res->code // 0, $done->res, now_ms() - $start) },
         sub ($error) { +{ %{ _result($job, 0, undef, now_ms() - $start) }, error => "$error" } },
     )->then(sub ($got) {
         $job->{tries}++;
+        @$sent{qw(status answer)} = @$got{qw(status body)};
         $state->count("callback_$got->{status}");
         return $got if $got->{status} =~ /\A2/ || !$job->{retry} || $job->{tries} > $state->config->{redeliver_max};
         $state->count('redelivered');

@@ -5,6 +5,7 @@ package Sim::Control;
 
 use Mojo::Base -strict, -signatures;
 use Mojo::IOLoop;
+use Mojo::JSON qw(decode_json);
 use Mojo::Promise;
 use Sim::CitizenControl;
 use Sim::Clock qw(iso clock_moved move_clock now_ms);
@@ -49,6 +50,10 @@ sub add_routes ($routes, $state, $cm) {
         return $error ? { error => $error } : { ok => 1 };
     });
     $post->('/keys/rotate' => sub ($c, $wish) { $state->keys->rotate; return { ok => 1 } });
+    $post->('/token' => sub ($c, $wish) {
+        my $keys = $state->keys;
+        return { token => $wish->{refresh} ? $keys->refresh_token : $keys->callback_token($wish) };
+    });
     $post->('/sessions/forget' => sub ($c, $wish) { $state->forget_sessions; return { ok => 1 } });
 
     $post->('/consents' => sub ($c, $wish) { return _consent($cm->new_consent($wish)) });
@@ -71,6 +76,7 @@ sub add_routes ($routes, $state, $cm) {
     $get->('/transfers' => sub ($c) { return { transfers => [map { _transfer($_, 0) } values %{ $state->transfers }] } });
     $get->('/transfers/:id' => sub ($c) { return _transfer($state->transfers->{ $c->param('id') }, 1) });
     $get->('/calls' => sub ($c) { return _calls($state, $c->param('path'), $c->param('after') // 0) });
+    $get->('/sent' => sub ($c) { return _sent($state, $c->param('path'), $c->param('after') // 0) });
     $get->('/violations' => sub ($c) { return { count => scalar @{ $state->violations }, violations => $state->violations } });
     $get->('/metrics' => sub ($c) { return _metrics($state) });
     $post->('/wait' => sub ($c, $wish) { return _wait($state, $wish) });
@@ -136,6 +142,12 @@ sub _page ($page, $full) {
 sub _calls ($state, $path, $after) {
     my @calls = grep { $_->{n} > $after && (!defined $path || $_->{path} =~ /$path/) } @{ $state->calls };
     return { count => scalar @calls, calls => \@calls };
+}
+
+sub _sent ($state, $path, $after) {
+    my @sent = grep { $_->{n} > $after && (!defined $path || $_->{url} =~ /$path/) } @{ $state->sent };
+    return { count => scalar @sent, sent => [map { my $one = $_; +{ (map { $_ => $one->{$_} } grep { $_ ne 'bytes' } keys %$one),
+        body => eval { decode_json($one->{bytes}) } } } @sent] };
 }
 
 # Between our callback and the first call that answered it; from its 202, and from its sending.

@@ -47,11 +47,12 @@ sub link_token ($self, $claims, $cheap = 0) {
 
 # The bearer of a callback. The real gateway keeps one token for minutes, so do we. Options make
 # it wrong: azp, roles, iss, aud, claims (merged; null deletes), own (a bridge's token), expired_by,
-# expires_in, alg (RS256 RS512 HS256 none), kid, key ("other", or 1 for the RS512 key), tamper.
+# expires_in, alg (RS256 RS512 HS256 none), kid, key ("other", or 1 for the RS512 key), header
+# (merged into the JWT's own; null deletes), tamper.
 sub callback_token ($self, $option = {}) {
     my $name = $JSON->encode($option);
     my $kept = $self->cached->{$name};
-    return $kept->{token} if $kept && $kept->{until} > now();
+    return $kept->{token} if $kept && $kept->{from} <= now() && now() < $kept->{until};
     my $life  = $option->{expires_in} // (defined $option->{expired_by} ? -$option->{expired_by} : $self->seconds);
     my $azp   = $option->{azp}   // ($option->{own} ? $self->client_id : 'gateway');
     my $roles = $option->{roles} // ($option->{own} ? [qw(hip hiu bridge)] : [qw(gateway OIDC)]);
@@ -67,7 +68,7 @@ sub callback_token ($self, $option = {}) {
     my $key   = $which eq 'other' ? $self->other : $self->keys->[$which];
     my $token = $self->_sign($key, $claims, $option);
     $token = _tamper($token) if $option->{tamper};
-    $self->cached->{$name} = { token => $token, until => now() + 60 };
+    $self->cached->{$name} = { token => $token, from => now(), until => now() + 60 };
     return $token;
 }
 
@@ -89,6 +90,11 @@ sub _sign ($self, $key, $claims, $option) {
     my $alg    = $option->{alg} // $key->{alg};
     my $header = { alg => $alg, typ => 'JWT', kid => $option->{kid} // $key->{jwk}{kid} };
     delete $header->{kid} if exists $option->{kid} && !defined $option->{kid};
+    my %more = %{ $option->{header} // {} };
+    for my $name (keys %more) {
+        if   (defined $more{$name}) { $header->{$name} = $more{$name} }
+        else                        { delete $header->{$name} }
+    }
     my $data = join '.', map { encode_base64url($JSON->encode($_)) } $header, $claims;
     my $signature
         = $alg eq 'none'  ? ''

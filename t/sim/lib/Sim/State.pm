@@ -61,7 +61,7 @@ has keys => sub ($self) {
 };
 has sessions => sub { {} };
 has [qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters)] => sub { {} };
-has [qw(calls violations faults waiting)] => sub { [] };
+has [qw(calls sent violations faults waiting)] => sub { [] };
 has 'outbox';
 # Of one run: linkings by transaction, authentications by transaction, messages, shares.
 has [qw(linkings link_references auths link_calls sms_waiting sms_inbox)] => sub { {} };
@@ -74,7 +74,7 @@ has serial => 0;
 
 sub reset_state ($self, %option) {
     $self->$_({}) for qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters);
-    $self->$_([]) for qw(calls violations faults);
+    $self->$_([]) for qw(calls sent violations faults);
     $self->$_({}) for qw(linkings link_references auths link_calls sms_waiting sms_inbox);
     $self->$_([]) for qw(notices deep_links sms shares callback_faults token_log);
     if ($option{citizens}) { $self->$_({}) for qw(citizens links link_tokens token_asks) }
@@ -150,6 +150,20 @@ sub claim_id ($self, $id, $whose) {
     return 0 if exists $self->seen->{$id};
     $self->seen->{$id} = $whose;
     return 1;
+}
+
+# What went out to the bridge, as often as it went; no token is kept.
+sub note_sent ($self, $job) {
+    my $headers = $job->{headers};
+    my $sent = {
+        n => $self->serial($self->serial + 1)->serial, at => iso(), ms => now_ms(), method => $job->{method}, url => $job->{url},
+        headers => { map { lc($_) => $headers->{$_} } grep { lc ne 'authorization' } keys %$headers },
+        authorization => (defined $headers->{Authorization} ? 1 : 0), bytes => $job->{bytes}, status => 0,
+    };
+    my $all = $self->sent;
+    push @$all, $sent;
+    shift @$all if @$all > $self->config->{keep_calls};
+    return $sent;
 }
 
 # A callback that went out; an answer must name it. Later sendings with the same id keep the first.
