@@ -81,6 +81,7 @@ abdm_start(abdm_t *abdm, const abdm_host_t *host)
         .trust = abdm->trust,
         .spool_dir = abdm->spool_dir,
         .record_max = abdm->config.record_max,
+        .audit_keep = abdm->config.audit_keep_ms,
         .gateway_url = abdm->gateway.url,
         .cm_id = abdm->gateway.cm_id,
         .client_id = abdm->gateway.client_id,
@@ -245,12 +246,34 @@ abdm_api(abdm_t *abdm, const abdm_api_request_t *request, abdm_str_t body, void 
 }
 
 
+static char *
+refusal_json(abdm_api_flavour_t flavour, abdm_err_t err)
+{
+    abdm_effects_t refusal = {0};
+    char *json;
+
+    abdm_api_refuse(&refusal, flavour, err);
+    json = refusal.failed ? NULL : abdm_buf_take(&refusal.reply);
+    abdm_effects_clear(&refusal);
+    return json;
+}
+
+
+char *
+abdm_api_refusal(bool nha, const abdm_answer_t *answer)
+{
+    abdm_err_t err = ABDM_ERR(INTERNAL, "");
+
+    err.code = abdm_error_by_name(answer->code);
+    err.what = answer->message;
+    return refusal_json(nha ? ABDM_API_NHA : ABDM_API_OWN, err);
+}
+
+
 /* An answer of the API, or its refusal in the caller's form. */
 static void
 take_api_answer(abdm_news_t *news, abdm_done_t *done)
 {
-    abdm_effects_t refusal = {0};
-
     if (!abdm_failed(news->err)) {
         if (abdm_failed(news->refusal)) {
             done->answer = abdm_answer_of(news->refusal);
@@ -260,9 +283,7 @@ take_api_answer(abdm_news_t *news, abdm_done_t *done)
         news->text = NULL;
         return;
     }
-    abdm_api_refuse(&refusal, news->flavour, news->err);
-    done->body = refusal.failed ? NULL : abdm_buf_take(&refusal.reply);
-    abdm_effects_clear(&refusal);
+    done->body = refusal_json(news->flavour, news->err);
 }
 
 
@@ -342,107 +363,4 @@ abdm_status(abdm_t *abdm)
     abdm_jw_close(&w, '}');
     abdm_jw_close(&w, '}');
     return abdm_buf_take(&out);
-}
-
-
-/* --- operators' tools --- */
-
-struct abdm_admin_s {
-    abdm_store_t *store;
-};
-
-
-abdm_err_t
-abdm_admin_open(const char *store, char problem[ABDM_PROBLEM], abdm_admin_t **out)
-{
-    abdm_admin_t *admin;
-    const char *path = strchr(store, '/');
-    abdm_err_t err;
-
-    *out = NULL;
-    if (path == NULL || access(path, R_OK) != 0) {
-        snprintf(problem, ABDM_PROBLEM, "store \"%s\": %s", store,
-                 path == NULL ? "expected sqlite:/absolute/path" : strerror(errno));
-        return ABDM_ERR(CONFIG, "store");
-    }
-    admin = calloc(1, sizeof(*admin));
-    if (admin == NULL) {
-        snprintf(problem, ABDM_PROBLEM, "no memory");
-        return ABDM_ERR(MEMORY, "admin");
-    }
-    err = abdm_store_open(store, NULL, &admin->store);
-    if (abdm_failed(err)) {
-        snprintf(problem, ABDM_PROBLEM, "store \"%s\": %s", store, err.what);
-        free(admin);
-        return err;
-    }
-    *out = admin;
-    return ABDM_NO_ERR;
-}
-
-
-void
-abdm_admin_close(abdm_admin_t *admin)
-{
-    if (admin != NULL) {
-        abdm_store_close(admin->store);
-        free(admin);
-    }
-}
-
-
-static abdm_err_t
-take_report(abdm_err_t err, abdm_buf_t *report, char **json)
-{
-    *json = NULL;
-    if (abdm_failed(err)) {
-        abdm_buf_free(report);
-        return err;
-    }
-    *json = abdm_buf_take(report);
-    return *json == NULL ? ABDM_ERR(MEMORY, "report") : ABDM_NO_ERR;
-}
-
-
-abdm_err_t
-abdm_admin_callbacks(abdm_admin_t *admin, int limit, char **json)
-{
-    abdm_buf_t report = {0};
-    abdm_err_t err = abdm_store_report_callbacks(admin->store, limit, &report);
-
-    return take_report(err, &report, json);
-}
-
-
-abdm_err_t
-abdm_admin_transfers(abdm_admin_t *admin, int limit, char **json)
-{
-    abdm_buf_t report = {0};
-    abdm_err_t err = abdm_store_report_transfers(admin->store, "", limit, &report);
-
-    return take_report(err, &report, json);
-}
-
-
-abdm_err_t
-abdm_admin_explain(abdm_admin_t *admin, const char *id, char **json)
-{
-    abdm_buf_t report = {0};
-    abdm_err_t err = abdm_store_report_explain(admin->store, "", id, &report);
-
-    return take_report(err, &report, json);
-}
-
-
-abdm_err_t
-abdm_secret_key_make(const char *path, char problem[ABDM_PROBLEM])
-{
-    return abdm_seal_key_create(path, problem);
-}
-
-
-const abdm_error_info_t *
-abdm_error_row(size_t n)
-{
-    return n + 1 < ABDM_CODE_COUNT ? abdm_error_info((abdm_code_t) (n + 1)) : NULL;
 }

@@ -106,6 +106,8 @@ typedef struct {
     size_t callback_max_body;    /* bytes */
     size_t queue;                /* callbacks accepted and not yet durable, per process */
     uint64_t record_max;         /* bytes of one record as the HMIS gives it */
+    int64_t audit_keep_ms;       /* how long rows of the audit and finished transfers are kept: 400
+                                  * days; at least 365 */
 } abdm_config_t;
 
 /* Sets every member to its default. */
@@ -207,6 +209,10 @@ typedef struct {
 ABDM_API abdm_err_t abdm_api(abdm_t *abdm, const abdm_api_request_t *request, abdm_str_t body,
                              void *tag);
 
+/* The JSON of a refusal that did not come as a completion, in the form of the caller. Owned by the
+ * caller (free); NULL: no memory. */
+ABDM_API char *abdm_api_refusal(bool nha, const abdm_answer_t *answer);
+
 typedef enum { ABDM_DONE_CALLBACK, ABDM_DONE_KEYS, ABDM_DONE_API } abdm_done_kind_t;
 
 typedef struct {
@@ -236,6 +242,35 @@ ABDM_API void abdm_admin_close(abdm_admin_t *admin);
 ABDM_API abdm_err_t abdm_admin_callbacks(abdm_admin_t *admin, int limit, char **json);
 ABDM_API abdm_err_t abdm_admin_transfers(abdm_admin_t *admin, int limit, char **json);
 ABDM_API abdm_err_t abdm_admin_explain(abdm_admin_t *admin, const char *id, char **json);
+
+/* The same with the store's secret key, without which the audit cannot be verified. */
+ABDM_API abdm_err_t abdm_admin_open_with(const char *store, const char *secret_key_file,
+                                         char problem[ABDM_PROBLEM], abdm_admin_t **out);
+
+/* Of [since, until): an ABDM date-time, or how long ago as "30s", "10m", "6h", "72h", "90d". NULL:
+ * from the beginning, up to now. `facility` NULL: all. */
+typedef struct {
+    const char *since, *until;
+    const char *facility;
+} abdm_audit_query_t;
+
+/* Verifies every row of the audit, and that the row of `anchor` ("NUMBER:MAC" of the log; NULL:
+ * none) is there. *good tells the outcome and `json`, malloc'ed, all of it. Needs the secret key.
+ * E_FIELD when the anchor is none. */
+ABDM_API abdm_err_t abdm_admin_audit_verify(abdm_admin_t *admin, const char *anchor, bool *good,
+                                            char **json);
+/* Begins a new chain, after the old one was found to be altered (E_AUDIT). */
+ABDM_API abdm_err_t abdm_admin_audit_restart(abdm_admin_t *admin);
+/* Gives row after row to `write`, as lines of JSON or as CSV; false from it ends the export with
+ * E_SYSTEM. E_FIELD: the query. */
+ABDM_API abdm_err_t abdm_admin_audit_export(abdm_admin_t *admin, const abdm_audit_query_t *query,
+                                            bool csv,
+                                            bool (*write)(void *ctx, const char *p, size_t len),
+                                            void *ctx);
+/* JSON, malloc'ed: how often what happened; or, for a notice of a breach, what left the facility
+ * when, to which requester, under which consent. */
+ABDM_API abdm_err_t abdm_admin_audit_report(abdm_admin_t *admin, const abdm_audit_query_t *query,
+                                            bool breach, char **json);
 
 /* Makes a new random key file (mode 0600); E_CONFIG with `problem` when it exists already. */
 ABDM_API abdm_err_t abdm_secret_key_make(const char *path, char problem[ABDM_PROBLEM]);

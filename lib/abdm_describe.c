@@ -76,6 +76,7 @@ static const member_t config_members[] = {
     ROW(abdm_config_t, SIZE, callback_max_body),
     ROW(abdm_config_t, SIZE, queue),
     ROW(abdm_config_t, NUMBER_64, record_max),
+    ROW(abdm_config_t, NUMBER_64, audit_keep_ms),
 };
 
 static const member_t gateway_members[] = {

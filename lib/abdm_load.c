@@ -19,6 +19,10 @@ enum {
 
 static const uint64_t RECORD_MAX = 512ULL * 1024 * 1024;
 
+static const int64_t DAY = 24LL * 60 * 60 * 1000;
+
+enum { AUDIT_DAYS = 400, AUDIT_DAYS_MIN = 365 };
+
 
 void
 abdm_config_init(abdm_config_t *config)
@@ -31,6 +35,7 @@ abdm_config_init(abdm_config_t *config)
     config->callback_max_body = CALLBACK_MAX;
     config->queue = QUEUE;
     config->record_max = RECORD_MAX;
+    config->audit_keep_ms = AUDIT_DAYS * DAY;
 }
 
 
@@ -158,6 +163,21 @@ load_push_allow(abdm_t *abdm, char problem[ABDM_PROBLEM])
 
 
 static abdm_err_t
+check_keep(const abdm_t *abdm, char problem[ABDM_PROBLEM])
+{
+    if (abdm->config.audit_keep_ms < AUDIT_DAYS_MIN * DAY) {
+        snprintf(problem, ABDM_PROBLEM,
+                 "abdm_audit_keep is %lld days: at least %d are expected, since the DPDP Rules 2025 "
+                 "(rule 6) ask that logs be kept for one year, and CERT-In (28 April 2022) for 180 "
+                 "days",
+                 (long long) (abdm->config.audit_keep_ms / DAY), AUDIT_DAYS_MIN);
+        return ABDM_ERR(CONFIG, "abdm_audit_keep");
+    }
+    return ABDM_NO_ERR;
+}
+
+
+static abdm_err_t
 load_consent_keys(abdm_t *abdm, char problem[ABDM_PROBLEM])
 {
     const abdm_config_t *config = &abdm->config;
@@ -218,7 +238,10 @@ abdm_new(const abdm_config_t *config, char problem[ABDM_PROBLEM], abdm_t **out)
     }
     abdm->config = *config;
     abdm->gateway = config->gateway;
-    err = load_store(abdm, problem);
+    err = check_keep(abdm, problem);
+    if (!abdm_failed(err)) {
+        err = load_store(abdm, problem);
+    }
     if (!abdm_failed(err)) {
         err = load_gateway(abdm, problem);
     }

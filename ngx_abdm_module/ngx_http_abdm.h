@@ -108,6 +108,7 @@ typedef struct {
     ngx_msec_t                  drain;
     ngx_int_t                   queue;
     size_t                      record_max;
+    time_t                      audit_keep;
     size_t                      callback_max_body;
 
     ngx_str_t                   prefix;        /* of the bridge URL */

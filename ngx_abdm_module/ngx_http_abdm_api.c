@@ -108,6 +108,7 @@ ngx_http_abdm_api_submit(ngx_http_request_t *r)
     ngx_int_t                  rc;
     abdm_err_t                 err;
     abdm_str_t                 body;
+    abdm_answer_t              answer;
     abdm_api_request_t         request;
     ngx_http_abdm_ctx_t       *ctx;
     ngx_http_abdm_ticket_t    *ticket;
@@ -156,7 +157,11 @@ ngx_http_abdm_api_submit(ngx_http_request_t *r)
 
     if (abdm_failed(err)) {
         ngx_http_abdm_engine_release(ticket);
-        return ngx_http_abdm_refuse_err(r, err);
+
+        answer = abdm_answer_of(err);
+        answer.message = err.what;
+
+        return ngx_http_abdm_refuse(r, &answer);
     }
 
     r->read_event_handler = ngx_http_test_reading;

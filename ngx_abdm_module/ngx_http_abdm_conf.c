@@ -600,6 +600,7 @@ ngx_http_abdm_conf_make(ngx_conf_t *cf, ngx_http_abdm_main_conf_t *amcf)
     config->callback_max_body = amcf->callback_max_body;
     config->queue = amcf->queue;
     config->record_max = amcf->record_max;
+    config->audit_keep_ms = (int64_t) amcf->audit_keep * 1000;
     config->policy.break_glass = amcf->break_glass;
     config->policy.push_new_host = (abdm_new_host_t) amcf->push_new_host;
 

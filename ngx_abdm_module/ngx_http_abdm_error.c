@@ -22,6 +22,8 @@ static abdm_answer_t ngx_http_abdm_error_of_status(ngx_uint_t status,
     ngx_http_abdm_kind_e kind);
 static ngx_int_t ngx_http_abdm_error_json(ngx_http_request_t *r,
     ngx_http_abdm_ctx_t *ctx);
+static ngx_int_t ngx_http_abdm_error_api(ngx_http_request_t *r,
+    ngx_http_abdm_ctx_t *ctx, ngx_uint_t nha);
 static ngx_int_t ngx_http_abdm_error_headers(ngx_http_request_t *r,
     ngx_http_abdm_ctx_t *ctx, ngx_http_abdm_kind_e kind);
 static ngx_table_elt_t *ngx_http_abdm_error_push(ngx_http_request_t *r,
@@ -232,6 +234,7 @@ ngx_http_abdm_error_is_id(ngx_str_t *value)
 static ngx_int_t
 ngx_http_abdm_error_header_filter(ngx_http_request_t *r)
 {
+    ngx_int_t                  rc;
     ngx_uint_t                 status;
     ngx_http_abdm_ctx_t       *ctx;
     ngx_http_abdm_loc_conf_t  *alcf;
@@ -270,8 +273,14 @@ ngx_http_abdm_error_header_filter(ngx_http_request_t *r)
 
     /* what the library has put into words stays as it is */
 
-    if (ctx->error.len == 0 && ngx_http_abdm_error_json(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
+    if (ctx->error.len == 0) {
+        rc = alcf->kind == NGX_HTTP_ABDM_API
+             ? ngx_http_abdm_error_api(r, ctx, alcf->nha)
+             : ngx_http_abdm_error_json(r, ctx);
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     if (ngx_http_abdm_error_headers(r, ctx, alcf->kind) != NGX_OK) {
@@ -346,6 +355,37 @@ ngx_http_abdm_error_json(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx)
     ngx_memcpy(p, "\"}}\n", sizeof("\"}}\n") - 1);
 
     return NGX_OK;
+}
+
+
+/* the same for a caller of the API, who has a form of its own */
+
+static ngx_int_t
+ngx_http_abdm_error_api(ngx_http_request_t *r, ngx_http_abdm_ctx_t *ctx,
+    ngx_uint_t nha)
+{
+    char    *json;
+    size_t   len;
+    u_char  *p;
+
+    json = abdm_api_refusal(nha, &ctx->answer);
+    if (json == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(json);
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p != NULL) {
+        ngx_memcpy(p, json, len);
+
+        ctx->error.data = p;
+        ctx->error.len = len;
+    }
+
+    free(json);
+
+    return p != NULL ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -151,6 +151,13 @@ static ngx_command_t  ngx_http_abdm_commands[] = {
       offsetof(ngx_http_abdm_main_conf_t, record_max),
       &ngx_http_abdm_size_post },
 
+    { ngx_string("abdm_audit_keep"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_abdm_main_conf_t, audit_keep),
+      NULL },
+
     { ngx_string("abdm_callback_max_body"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -389,6 +396,7 @@ ngx_http_abdm_create_main_conf(ngx_conf_t *cf)
     amcf->drain = NGX_CONF_UNSET_MSEC;
     amcf->queue = NGX_CONF_UNSET;
     amcf->record_max = NGX_CONF_UNSET_SIZE;
+    amcf->audit_keep = NGX_CONF_UNSET;
     amcf->callback_max_body = NGX_CONF_UNSET_SIZE;
 
     amcf->cycle = cf->cycle;
@@ -421,6 +429,7 @@ ngx_http_abdm_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_msec_value(amcf->drain, 10000);
     ngx_conf_init_value(amcf->queue, defaults.queue);
     ngx_conf_init_size_value(amcf->record_max, defaults.record_max);
+    ngx_conf_init_value(amcf->audit_keep, defaults.audit_keep_ms / 1000);
     ngx_conf_init_size_value(amcf->callback_max_body,
                              defaults.callback_max_body);
 

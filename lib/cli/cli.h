@@ -11,6 +11,7 @@
 int abdm_cli_fidelius(int argc, char **argv);
 int abdm_cli_fhir(int argc, char **argv, bool json);
 int abdm_cli_qr(int argc, char **argv);
+int abdm_cli_audit(int argc, char **argv, const char *store, bool json);
 int abdm_cli_doctor(int argc, char **argv, const char *store, bool json);
 int abdm_cli_register(int argc, char **argv, const char *store, bool json);
 

@@ -27,6 +27,7 @@ help(FILE *to)
           "  callbacks [N]        the newest N callbacks that nothing here answers\n"
           "  explain ID           one transfer or consent: its state, every step, which rule\n"
           "                       refused and why\n"
+          "  audit COMMAND ...    the audit: verify, export, report\n"
           "  errors [E_CODE]      every error, or one: meaning and what to do\n"
           "  secret-key FILE      makes a new key file for abdm_secret_key\n"
           "  fhir build FILE      a record (plain JSON) or file as document bundles\n"
@@ -323,6 +324,13 @@ fhir(const options_t *options, int argc, char **argv)
 
 
 static int
+audit(const options_t *options, int argc, char **argv)
+{
+    return abdm_cli_audit(argc, argv, options->store, options->json);
+}
+
+
+static int
 qr(const options_t *options, int argc, char **argv)
 {
     (void) options;
@@ -351,7 +359,7 @@ static const struct {
     {"transfers", transfers},   {"callbacks", callbacks},   {"explain", explain},
     {"errors", errors},         {"secret-key", secret_key}, {"fhir", fhir},
     {"qr", qr},                 {"fidelius", fidelius},     {"version", version},
-    {"doctor", doctor},         {"register", enrol},
+    {"doctor", doctor},         {"register", enrol},        {"audit", audit},
 };
 
 

@@ -121,6 +121,8 @@ abdm_effects_clear(abdm_effects_t *e)
         case ABDM_EFFECT_AUDIT:
             free(item->u.audit.what);
             free(item->u.audit.detail);
+            free(item->u.audit.consent_id);
+            free(item->u.audit.hiu_id);
             break;
         case ABDM_EFFECT_PUT:
         case ABDM_EFFECT_DELETE:
@@ -164,6 +166,7 @@ abdm_effect_transfer(abdm_effects_t *e, const abdm_transfer_t *transfer)
     t->id = copy(e, transfer->id);
     t->hip_id = copy(e, transfer->hip_id);
     t->consent_id = copy(e, transfer->consent_id);
+    t->hiu_id = copy(e, transfer->hiu_id);
     t->request_id = copy(e, transfer->request_id);
     t->push_url = copy(e, transfer->push_url);
     t->curve = copy(e, transfer->curve);
@@ -242,18 +245,40 @@ abdm_effect_job(abdm_effects_t *e, abdm_job_t *job)
 }
 
 
+static abdm_effect_t *
+add_audit(abdm_effects_t *e, const char *hip_id, const char *subject, const char *what,
+          abdm_err_t outcome, const char *detail)
+{
+    abdm_effect_t *item = add(e, ABDM_EFFECT_AUDIT, hip_id, subject);
+
+    if (item != NULL) {
+        item->u.audit.what = copy(e, what);
+        item->u.audit.code = outcome.code;
+        item->u.audit.detail = copy(e, detail != NULL ? detail : outcome.what);
+    }
+    return item;
+}
+
+
 void
 abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subject, const char *what,
                   abdm_err_t outcome, const char *detail)
 {
-    abdm_effect_t *item = add(e, ABDM_EFFECT_AUDIT, hip_id, subject);
+    (void) add_audit(e, hip_id, subject, what, outcome, detail);
+}
 
-    if (item == NULL) {
-        return;
+
+void
+abdm_effect_audit_transfer(abdm_effects_t *e, const abdm_transfer_t *transfer, const char *what,
+                           abdm_err_t outcome, const char *detail, int documents)
+{
+    abdm_effect_t *item = add_audit(e, transfer->hip_id, transfer->id, what, outcome, detail);
+
+    if (item != NULL) {
+        item->u.audit.consent_id = copy(e, transfer->consent_id);
+        item->u.audit.hiu_id = copy(e, transfer->hiu_id);
+        item->u.audit.documents = documents;
     }
-    item->u.audit.what = copy(e, what);
-    item->u.audit.code = outcome.code;
-    item->u.audit.detail = copy(e, detail != NULL ? detail : outcome.what);
 }
 
 

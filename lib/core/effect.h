@@ -67,6 +67,8 @@ typedef struct {
     abdm_code_t code;
     char *detail; /* which input, which rule; no personal data */
     bool alert;   /* an operator should look: it is logged as well */
+    char *consent_id, *hiu_id; /* of a transfer: under which consent, to whom; NULL else */
+    int documents;             /* that left by what is told; 0: none */
 } abdm_audit_t;
 
 typedef struct {
@@ -93,6 +95,8 @@ typedef struct {
     size_t n;
     size_t cap;
     bool failed; /* out of memory: nothing of it may be applied */
+    /* who asked, for the audit, borrowed: "gateway" with its REQUEST-ID, "hospital"; NULL: nobody */
+    const char *caller, *request_id;
     /* of an event that is a call of the API: the answer, told after the commit */
     int reply_status;
     abdm_buf_t reply; /* JSON */
@@ -118,6 +122,11 @@ void abdm_effect_audit(abdm_effects_t *e, const char *hip_id, const char *subjec
                        const char *what, abdm_err_t outcome, const char *detail);
 void abdm_effect_alert(abdm_effects_t *e, const char *hip_id, const char *subject,
                        const char *what, abdm_err_t outcome, const char *detail);
+
+/* About a transfer; `documents`: how many left. */
+void abdm_effect_audit_transfer(abdm_effects_t *e, const abdm_transfer_t *transfer,
+                                const char *what, abdm_err_t outcome, const char *detail,
+                                int documents);
 
 /* Copy the row. Use the typed forms: abdm_effect_put_patient(e, &row)... */
 void abdm_effect_put(abdm_effects_t *e, abdm_row_id_t id, const void *row);

@@ -90,6 +90,7 @@ abdm_transfer_clear(abdm_transfer_t *transfer)
     free(transfer->id);
     free(transfer->hip_id);
     free(transfer->consent_id);
+    free(transfer->hiu_id);
     free(transfer->request_id);
     free(transfer->push_url);
     free(transfer->curve);

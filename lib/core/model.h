@@ -172,6 +172,7 @@ typedef struct {
     char *id; /* transactionId */
     char *hip_id;
     char *consent_id;
+    char *hiu_id;     /* of the consent; NULL: it names none */
     char *request_id; /* REQUEST-ID of the callback */
     abdm_ms_t from;
     abdm_ms_t to;

@@ -27,6 +27,7 @@ enum {
     TAG_LEN = 16,
     HEAD_LEN = 1 + NONCE_LEN,
     NONCES = 32,
+    LABEL_MAX = 64,
     FILE_MAX = 66, /* 64 digits and a line end of two characters */
 };
 
@@ -39,20 +40,30 @@ struct abdm_seal_key_s {
 /* --- keys --- */
 
 /* HKDF-SHA256 (RFC 5869) without salt, with one block of output. */
-static abdm_err_t
-derive_hash_key(abdm_seal_key_t *key)
+abdm_err_t
+abdm_seal_derive(const abdm_seal_key_t *key, const char *label, uint8_t out[32])
 {
     static const uint8_t no_salt[HASH_LEN];
-    static const char info[] = "abdm keyed hash\x01"; /* and the number of the block */
-    uint8_t prk[HASH_LEN];
+    uint8_t prk[HASH_LEN], info[LABEL_MAX];
+    const size_t len = strlen(label);
     bool done;
 
+    if (len >= sizeof(info))
+        return ABDM_ERR(INTERNAL, "secret key: a label that is too long");
+    memcpy(info, label, len);
+    info[len] = 1; /* the number of the block */
     done = HMAC(EVP_sha256(), no_salt, HASH_LEN, key->bytes, KEY_LEN, prk, NULL) != NULL
-           && HMAC(EVP_sha256(), prk, HASH_LEN, (const uint8_t *) info, sizeof(info) - 1,
-                   key->hash, NULL) != NULL;
+           && HMAC(EVP_sha256(), prk, HASH_LEN, info, len + 1, out, NULL) != NULL;
     abdm_wipe(prk, sizeof(prk));
     return done ? ABDM_NO_ERR
                 : abdm_crypto_refused(ABDM_ERR(CRYPTO, "secret key: HMAC-SHA256 is not available"));
+}
+
+
+static abdm_err_t
+derive_hash_key(abdm_seal_key_t *key)
+{
+    return abdm_seal_derive(key, "abdm keyed hash", key->hash);
 }
 
 
@@ -378,6 +389,47 @@ abdm_unseal(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t sealed, abdm_
         err = abdm_crypto_refused(ABDM_ERR(CRYPTO, "unsealing: AES-256-GCM is not available"));
     EVP_CIPHER_CTX_free(gcm);
     return err;
+}
+
+
+/* --- keys under keys --- */
+
+abdm_err_t
+abdm_seal_key_wrap(const abdm_seal_key_t *key, abdm_str_t aad, const abdm_seal_key_t *inner,
+                   abdm_buf_t *out)
+{
+    return abdm_seal(key, aad, (abdm_str_t){(const char *) inner->bytes, KEY_LEN}, out);
+}
+
+
+abdm_err_t
+abdm_seal_key_unwrap(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t wrapped,
+                     abdm_seal_key_t **out)
+{
+    abdm_seal_key_t *inner = NULL;
+    abdm_buf_t bytes = {0};
+    abdm_err_t err;
+
+    *out = NULL;
+    err = abdm_unseal(key, aad, wrapped, &bytes);
+    if (!abdm_failed(err) && bytes.len != KEY_LEN)
+        err = ABDM_ERR(SEAL, "sealed key: not of a key's length");
+    if (!abdm_failed(err)) {
+        inner = calloc(1, sizeof(*inner));
+        if (inner == NULL) {
+            err = ABDM_ERR(MEMORY, "secret key");
+        } else {
+            memcpy(inner->bytes, bytes.p, KEY_LEN);
+            err = derive_hash_key(inner);
+        }
+    }
+    abdm_buf_wipe_free(&bytes);
+    if (abdm_failed(err)) {
+        abdm_seal_key_free(inner);
+        return err;
+    }
+    *out = inner;
+    return ABDM_NO_ERR;
 }
 
 

@@ -60,6 +60,18 @@ abdm_err_t abdm_sealer_unseal(abdm_sealer_t *sealer, abdm_str_t aad, abdm_str_t 
                               abdm_buf_t *out);
 
 /*
+ * A key sealed under another one: whoever destroys `out` has destroyed all that is sealed under
+ * `inner`. Unwrapping gives a key that the caller frees; E_SEAL as with a value.
+ */
+abdm_err_t abdm_seal_key_wrap(const abdm_seal_key_t *key, abdm_str_t aad,
+                              const abdm_seal_key_t *inner, abdm_buf_t *out);
+abdm_err_t abdm_seal_key_unwrap(const abdm_seal_key_t *key, abdm_str_t aad, abdm_str_t wrapped,
+                                abdm_seal_key_t **out);
+
+/* A key for one purpose (HKDF-SHA256, `label` of less than 64 bytes). The caller wipes. E_CRYPTO. */
+abdm_err_t abdm_seal_derive(const abdm_seal_key_t *key, const char *label, uint8_t out[32]);
+
+/*
  * Keyed hash of a value (HMAC-SHA-256 under a key derived from `key`), as 64 hexadecimal digits
  * with terminator: for finding a sealed value again, and for OTPs. `what` keeps the hashes of
  * different uses apart ("patient.abha_address"); `scope` those of different facilities. E_CRYPTO, E_MEMORY.

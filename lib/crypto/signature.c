@@ -109,10 +109,9 @@ add_blocks(abdm_signers_t *signers, BIO *file, const char *kid)
         OPENSSL_free(der);
         ABDM_TRY(err);
     }
-    if (!abdm_failed(err) && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-        err = ABDM_ERR(CONFIG, "a PEM block is not whole");
-    }
-    return err;
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
+               ? err
+               : ABDM_ERR(CONFIG, "a PEM block is not whole");
 }
 
 

@@ -41,6 +41,7 @@ typedef struct {
     X509_STORE *trust;
     const char *spool_dir;
     uint64_t record_max;
+    abdm_ms_t audit_keep; /* of audit and finished transfers; 0: for ever */
 
     const char *gateway_url;
     const char *cm_id;

@@ -69,7 +69,7 @@ struct abdm_engine_s {
     atomic_size_t under_way, taken[ABDM_CLASSES]; /* jobs claimed */
     bool full[ABDM_CLASSES]; /* due jobs of the class may have been left in the store */
     abdm_ms_t next_due;      /* of the store, but for those classes; 0: none known */
-    abdm_ms_t next_tick, next_heartbeat, next_sweep; /* monotonic */
+    abdm_ms_t next_tick, next_heartbeat, next_sweep, next_purge, next_anchor; /* monotonic */
     int replacing; /* class whose job runs its flow and leaves its place to what follows; -1 */
     abdm_matcher_t *matcher;
 
@@ -111,6 +111,14 @@ abdm_err_t abdm_engine_start_feeds(abdm_engine_t *engine, abdm_ms_t now);
 abdm_err_t abdm_engine_do(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now);
 /* Reports need no write lock; a call that is none of them is left alone. */
 abdm_err_t abdm_engine_report(abdm_engine_t *engine, abdm_work_t *work);
+
+/* upkeep.c: what is kept and what goes; with the audit out of order it stays as it is, and the log
+ * says so. Within the loop's transaction; *more: there is more to do at once. */
+abdm_err_t abdm_engine_retain(abdm_engine_t *engine, abdm_ms_t now, bool *more);
+/* Between transactions: what was erased leaves the disk, and the log has the end of the audit. */
+void abdm_engine_upkeep(abdm_engine_t *engine);
+/* Tells the log the end of the audit. */
+void abdm_engine_anchor(abdm_engine_t *engine);
 
 /* keys.c: what is to be done about keys now; inside the loop's transaction. */
 abdm_err_t abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now);

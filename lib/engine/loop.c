@@ -69,7 +69,7 @@ static abdm_err_t
 housekeeping(abdm_engine_t *engine, abdm_ms_t now)
 {
     abdm_ms_t tick = abdm_time_monotonic();
-    bool ticks = tick >= engine->next_tick, more = false;
+    bool ticks = tick >= engine->next_tick, more = false, again = false;
 
     if (ticks) {
         engine->next_tick = tick + TICK;
@@ -87,7 +87,8 @@ housekeeping(abdm_engine_t *engine, abdm_ms_t now)
     }
     if (engine->config.worker == 0 && tick >= engine->next_sweep) {
         ABDM_TRY(abdm_store_sweep(engine->store, now, &more));
-        engine->next_sweep = more ? tick : tick + SWEEP;
+        ABDM_TRY(abdm_engine_retain(engine, now, &again));
+        engine->next_sweep = more || again ? tick : tick + SWEEP;
         ABDM_TRY(abdm_engine_start_feeds(engine, now));
     }
     if (ticks || abdm_engine_is_due(engine, now)) {
@@ -300,6 +301,7 @@ turn(abdm_engine_t *engine)
         after_failure(engine, &batch, err);
     } else {
         after_commit(engine, &batch);
+        abdm_engine_upkeep(engine);
     }
 }
 
@@ -334,4 +336,5 @@ abdm_engine_finish(abdm_engine_t *engine)
         abdm_store_rollback(engine->store);
         abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "work could not be given back");
     }
+    abdm_engine_anchor(engine);
 }

@@ -46,9 +46,10 @@ log_noteworthy(const abdm_engine_t *engine, const abdm_event_t *ev, const abdm_e
 }
 
 
-/* `work`: of a call of the API, which gets the flow's answer; else NULL. */
+/* `caller` asked for it; NULL: nobody, a job has ended. `work`: of a call of the API, which gets the
+ * flow's answer; else NULL. */
 static abdm_err_t
-run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
+run_flow(abdm_engine_t *engine, const abdm_event_t *ev, const char *caller, abdm_work_t *work)
 {
     const abdm_flow_t *flow = engine->config.find_flow(ev->name);
     abdm_facility_t unknown = {.id = ev->hip_id, .name = ev->hip_id};
@@ -72,6 +73,8 @@ run_flow(abdm_engine_t *engine, const abdm_event_t *ev, abdm_work_t *work)
             ctx.facility = &engine->config.facility[i].facts;
         }
     }
+    effects.caller = caller;
+    effects.request_id = caller != NULL && work == NULL ? ev->request_id : NULL;
     err = flow->run(&ctx, ev, &effects);
     if (!abdm_failed(err)) {
         err = abdm_store_apply(engine->store, &effects, ev->now);
@@ -142,7 +145,7 @@ run_callback(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
         .now = now,
     };
 
-    ABDM_TRY(run_flow(engine, &ev, NULL));
+    ABDM_TRY(run_flow(engine, &ev, "gateway", NULL));
     return abdm_store_inbox_done(engine->store, cb->id);
 }
 
@@ -227,7 +230,7 @@ run_result(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
         return abdm_store_job_again(engine->store, job, due, job->attempts + 1);
     }
     engine->replacing = (int) abdm_job_class(job->kind);
-    err = run_flow(engine, &ev, NULL);
+    err = run_flow(engine, &ev, NULL, NULL);
     engine->replacing = -1;
     ABDM_TRY(err);
     return abdm_store_job_done(engine->store, job->id);
@@ -270,7 +273,7 @@ run_call(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
         .now = now,
     };
 
-    return run_flow(engine, &ev, work);
+    return run_flow(engine, &ev, "hospital", work);
 }
 
 

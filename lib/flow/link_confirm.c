@@ -400,6 +400,10 @@ verified(step_t *s, const json_t *confirm)
         refuse(s, request_id, judge(s));
         return ABDM_NO_ERR;
     }
+    if (result->err.code == ABDM_E_RECORD_NONE) { /* it knows no such OTP, or no more */
+        wrong(s, request_id);
+        return ABDM_NO_ERR;
+    }
     if (abdm_failed(result->err)) {
         if (last) {
             s->session.state = ABDM_SESSION_LOCKED;

@@ -64,7 +64,7 @@ job(step_t *s, abdm_job_kind_t kind, const char *event, int arg, abdm_ms_t due, 
 static void
 audit(step_t *s, const char *what, abdm_err_t outcome, const char *detail)
 {
-    abdm_effect_audit(s->out, s->transfer.hip_id, s->transfer.id, what, outcome, detail);
+    abdm_effect_audit_transfer(s->out, &s->transfer, what, outcome, detail, 0);
 }
 
 
@@ -540,7 +540,7 @@ abdm_flow_transfer_pushed(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, ab
     }
     page.attempts++;
     if (!abdm_failed(result->err)) {
-        audit(&s, "page delivered", ABDM_NO_ERR, NULL);
+        abdm_effect_audit_transfer(out, &s.transfer, "page delivered", ABDM_NO_ERR, NULL, 1);
         page_over(&s, &page, ABDM_NO_ERR);
     } else if (result->final || page.attempts >= PUSH_ATTEMPTS) {
         audit(&s, "page not delivered", result->err, NULL);

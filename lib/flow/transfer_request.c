@@ -124,6 +124,7 @@ begin(const abdm_event_t *ev, abdm_transfer_t *transfer, const abdm_consent_t *c
         .created_at = ev->now,
         .deadline_at = transfer->deadline_at + TRANSFER_DEADLINE,
     };
+    abdm_transfer_t begun;
     abdm_buf_t body = {0};
 
     deadline.body = strdup("E_DEADLINE");
@@ -132,7 +133,9 @@ begin(const abdm_event_t *ev, abdm_transfer_t *transfer, const abdm_consent_t *c
 
     transfer->state = ABDM_TRANSFER_REQUESTED;
     transfer->n_contexts = (int) consent->n_contexts;
-    abdm_effect_transfer(out, transfer);
+    begun = *transfer;
+    begun.hiu_id = consent->hiu_id; /* borrowed */
+    abdm_effect_transfer(out, &begun);
     for (size_t i = 0; i < consent->n_contexts; i++) {
         abdm_transfer_context_t context = {
             .index = (int) i,
@@ -142,8 +145,7 @@ begin(const abdm_event_t *ev, abdm_transfer_t *transfer, const abdm_consent_t *c
 
         abdm_effect_context(out, transfer, &context);
     }
-    abdm_effect_audit(out, ev->hip_id, transfer->id, "request allowed", ABDM_NO_ERR,
-                      transfer->consent_id);
+    abdm_effect_audit_transfer(out, &begun, "request allowed", ABDM_NO_ERR, begun.consent_id, 0);
     if (abdm_consent_is_emergency(consent)) {
         abdm_effect_alert(out, ev->hip_id, transfer->id, "break the glass", ABDM_NO_ERR,
                           transfer->consent_id);

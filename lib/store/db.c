@@ -116,8 +116,8 @@ abdm_db_connect(const char *url, sqlite3 **db)
     }
     sqlite3_busy_handler(*db, on_busy, NULL);
     err = abdm_db_exec(*db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                            "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
-                            "PRAGMA cache_size = -4096;");
+                            "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
+                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;");
     if (abdm_failed(err)) {
         sqlite3_close(*db);
         *db = NULL;
@@ -201,10 +201,14 @@ abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out)
         return ABDM_ERR(MEMORY, "store");
     }
     store->key = key;
+    store->erased = true; /* by whoever had no time to purge */
     abdm_view_init(&store->view);
     err = abdm_db_connect(url, &store->db);
     if (!abdm_failed(err) && key != NULL) {
         err = abdm_sealer_new(key, &store->sealer);
+    }
+    if (!abdm_failed(err) && key != NULL) {
+        err = abdm_mac_new(key, "abdm audit chain", &store->mac);
     }
     if (!abdm_failed(err)) {
         err = abdm_schema_check(store->db);
@@ -234,6 +238,7 @@ abdm_store_close(abdm_store_t *store)
     }
     sqlite3_close(store->db);
     abdm_sealer_free(store->sealer);
+    abdm_mac_free(store->mac);
     free(store);
 }
 
@@ -391,6 +396,7 @@ abdm_err_t
 abdm_store_begin(abdm_store_t *store)
 {
     store->last_job = 0;
+    store->audit = store->marked = (abdm_audit_end_t){0};
     return run(store, SQL_BEGIN);
 }
 
@@ -398,6 +404,7 @@ abdm_store_begin(abdm_store_t *store)
 abdm_err_t
 abdm_store_commit(abdm_store_t *store)
 {
+    ABDM_TRY(abdm_audit_flush(store));
     return run(store, SQL_COMMIT);
 }
 
@@ -405,6 +412,7 @@ abdm_store_commit(abdm_store_t *store)
 void
 abdm_store_rollback(abdm_store_t *store)
 {
+    store->audit = (abdm_audit_end_t){0};
     if (!sqlite3_get_autocommit(store->db)) {
         (void) run(store, SQL_ROLLBACK);
     }
@@ -414,6 +422,7 @@ abdm_store_rollback(abdm_store_t *store)
 abdm_err_t
 abdm_store_mark(abdm_store_t *store)
 {
+    store->marked = store->audit;
     return run(store, SQL_MARK);
 }
 
@@ -428,6 +437,30 @@ abdm_store_keep(abdm_store_t *store)
 abdm_err_t
 abdm_store_undo(abdm_store_t *store)
 {
+    store->audit = store->marked;
     ABDM_TRY(run(store, SQL_UNDO));
     return run(store, SQL_KEEP);
+}
+
+
+bool
+abdm_store_erased(const abdm_store_t *store)
+{
+    return store->erased;
+}
+
+
+abdm_err_t
+abdm_store_purge(abdm_store_t *store)
+{
+    int rc;
+
+    sqlite3_busy_handler(store->db, NULL, NULL);
+    rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_handler(store->db, on_busy, NULL);
+    if (rc != SQLITE_OK) {
+        return abdm_db_err(rc);
+    }
+    store->erased = false;
+    return ABDM_NO_ERR;
 }

@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "crypto/mac.h"
 #include "store/store.h"
 
 /* Every statement, prepared once per connection: ABDM_SQL(name, text). */
@@ -28,11 +29,51 @@ typedef enum {
     ABDM_ROW_SQLS = ABDM_ROW_SQL_FIND + ABDM_ROW_COLS_MAX
 } abdm_row_sql_t;
 
+/* The end of the audit's chain, and where it begins: rows up to `base` are gone, or outside. */
+typedef struct {
+    int64_t n; /* number of the last row */
+    uint8_t mac[ABDM_MAC_LEN];
+    int64_t base;
+    uint8_t base_mac[ABDM_MAC_LEN]; /* of row `base`; zero when the chain begins behind it */
+    abdm_ms_t base_at;
+} abdm_audit_head_t;
+
+/* As the transaction has it: written back once, before its commit. */
+typedef struct {
+    abdm_audit_head_t head;
+    bool loaded, dirty;
+} abdm_audit_end_t;
+
+/* The texts of an audit row, in the order of its columns. */
+enum {
+    ABDM_AUDIT_HIP,
+    ABDM_AUDIT_SUBJECT,
+    ABDM_AUDIT_WHAT,
+    ABDM_AUDIT_CODE,
+    ABDM_AUDIT_DETAIL,
+    ABDM_AUDIT_CALLER,
+    ABDM_AUDIT_REQUEST_ID,
+    ABDM_AUDIT_CONSENT_ID,
+    ABDM_AUDIT_HIU_ID,
+    ABDM_AUDIT_TEXTS
+};
+
+typedef struct {
+    int64_t n;
+    abdm_ms_t at;
+    abdm_str_t text[ABDM_AUDIT_TEXTS]; /* p NULL: none */
+    int64_t documents;                 /* 0: none */
+} abdm_audit_row_t;
+
 struct abdm_store_s {
     abdm_view_t view; /* first: a view is its store */
     sqlite3 *db;
     const abdm_seal_key_t *key; /* borrowed; NULL: nothing sealed is read or written */
     abdm_sealer_t *sealer;      /* of `key` */
+    abdm_mac_t *mac;            /* of the audit, under a key derived from `key` */
+    abdm_audit_end_t audit, marked;
+    const char *caller, *request_id; /* of the effects being applied; NULL: own work */
+    bool erased;      /* since the last purge; what was erased may be in the log of writes */
     int64_t last_job; /* id of the last job added in this transaction, 0: none yet */
     sqlite3_stmt *stmt[SQL_STATEMENTS];
     sqlite3_stmt *row_stmt[ABDM_ROWS][ABDM_ROW_SQLS];
@@ -88,6 +129,9 @@ abdm_err_t abdm_db_seal(const abdm_store_t *store, const abdm_buf_t *aad, abdm_s
 /* Terminated and owned by the caller, who wipes it; NULL for NULL. `len` may be NULL. */
 abdm_err_t abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *stmt,
                           int column, char **plain, size_t *len);
+/* The same under a key of its own. */
+abdm_err_t abdm_db_unseal_with(const abdm_seal_key_t *key, const abdm_buf_t *aad,
+                               sqlite3_stmt *stmt, int column, char **plain, size_t *len);
 abdm_err_t abdm_db_hash(const abdm_store_t *store, const char *what, const char *hip_id,
                         const char *value, char out[65]);
 /* Appends a text and a NUL, so that no two lists of texts give the same bytes. */
@@ -99,8 +143,41 @@ void abdm_view_init(abdm_view_t *view); /* state.c */
 /* consent.c */
 abdm_err_t abdm_consent_put(abdm_store_t *store, const abdm_consent_t *consent, abdm_ms_t now);
 void abdm_consent_view(abdm_view_t *view);
-/* Seals what version 2 wrote plain, at most `max` rows; *done: how many. */
+/* Seals content of versions before 5 as it is today, at most `max` rows; *done: how many. */
 abdm_err_t abdm_consent_seal_old(abdm_store_t *store, int max, int *done);
+
+/* Ends a consent: its key is destroyed and with it what is sealed under it; a tombstone stays.
+ * `why` goes to the proof in the audit. */
+abdm_err_t abdm_consent_end(abdm_store_t *store, const char *hip_id, const char *id,
+                            abdm_consent_status_t status, const char *why, abdm_ms_t now);
+/* The key of a consent, freed by the caller; NULL when the consent has ended. One that has none
+ * yet gets it when `make`. */
+abdm_err_t abdm_consent_key(abdm_store_t *store, const char *hip_id, const char *id, bool make,
+                            abdm_seal_key_t **key);
+/* The same for the consent of a transfer. */
+abdm_err_t abdm_transfer_key(abdm_store_t *store, const char *hip_id, const char *transfer,
+                             abdm_seal_key_t **key);
+/* What is left of the transfers of an ended consent, except those not yet over. */
+abdm_err_t abdm_consent_forget(abdm_store_t *store, const char *hip_id, const char *id);
+
+/* audit.c */
+/* Within a transaction: can rows be added? E_AUDIT when not, and then nothing else may happen. */
+abdm_err_t abdm_audit_ready(abdm_store_t *store, abdm_ms_t now);
+/* Sets the row's number. */
+abdm_err_t abdm_audit_append(abdm_store_t *store, abdm_audit_row_t *row);
+/* The store's own row about a subject; texts may be NULL. */
+abdm_err_t abdm_audit_note(abdm_store_t *store, abdm_ms_t at, const char *hip_id,
+                           const char *subject, const char *what, abdm_code_t code,
+                           const char *detail);
+abdm_err_t abdm_audit_flush(abdm_store_t *store); /* before a commit */
+/* E_AUDIT when the end is not what was written last. *found: there is one. */
+abdm_err_t abdm_audit_head(abdm_store_t *store, abdm_audit_head_t *head, bool *found);
+/* The row of AUDIT_ROWS or AUDIT_SPAN, borrowed from the statement. False: of wrong types. */
+bool abdm_audit_read(sqlite3_stmt *stmt, abdm_audit_row_t *row);
+const uint8_t *abdm_audit_mac_of(sqlite3_stmt *stmt); /* NULL: it has none */
+abdm_err_t abdm_audit_mac(abdm_store_t *store, const abdm_audit_row_t *row,
+                          const uint8_t before[ABDM_MAC_LEN], uint8_t out[ABDM_MAC_LEN]);
+void abdm_audit_hex(const uint8_t mac[ABDM_MAC_LEN], char out[2 * ABDM_MAC_LEN + 1]);
 
 /* jobs.c */
 void abdm_jobs_view(abdm_view_t *view);

@@ -209,6 +209,41 @@ static const char *const steps[] = {
     " hip_id TEXT NOT NULL, path TEXT NOT NULL, since INTEGER NOT NULL,"
     " keep_until INTEGER NOT NULL, PRIMARY KEY (hip_id, path)) WITHOUT ROWID;"
     "CREATE INDEX unserved_keep ON unserved (keep_until) WHERE keep_until > 0;",
+
+    /* version 5: the audit is a chain; the content of each consent has a key of its own */
+
+    /* mac: of this row and the one before (audit.c); NULL until the chain takes the row in */
+    "ALTER TABLE audit ADD COLUMN caller TEXT;"
+    "ALTER TABLE audit ADD COLUMN request_id TEXT;"
+    "ALTER TABLE audit ADD COLUMN consent_id TEXT;"
+    "ALTER TABLE audit ADD COLUMN hiu_id TEXT;"
+    "ALTER TABLE audit ADD COLUMN documents INTEGER;"
+    "ALTER TABLE audit ADD COLUMN mac BLOB;"
+    /* The last row, and the last one before those that are kept. */
+    "CREATE TABLE audit_head ("
+    " id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL, mac BLOB NOT NULL,"
+    " base INTEGER NOT NULL, base_mac BLOB NOT NULL, base_at INTEGER NOT NULL,"
+    " sum BLOB NOT NULL);"
+    /* Trip-wires for mistakes; who means harm is found by the chain. */
+    "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit WHEN OLD.mac IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;"
+    "CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit"
+    " WHEN OLD.id > ifnull((SELECT base FROM audit_head), 0)"
+    " BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;"
+
+    /* content: patient and care contexts, sealed under the consent's key as artefact and signature
+     * are; that key is sealed under the key file. Before: patient_id and rows of consent_context. */
+    "CREATE TABLE consent_key ("
+    " hip_id TEXT NOT NULL, consent_id TEXT NOT NULL, key BLOB NOT NULL,"
+    " PRIMARY KEY (hip_id, consent_id)) WITHOUT ROWID;"
+    "ALTER TABLE consent ADD COLUMN content BLOB;"
+    "CREATE INDEX consent_old ON consent (hip_id, id) WHERE patient_id IS NOT NULL;"
+    "CREATE INDEX consent_end ON consent (erase_at) WHERE status NOT IN (1, 2) AND erase_at > 0;"
+    /* own_key: the record is sealed under the key of the transfer's consent */
+    "ALTER TABLE page ADD COLUMN own_key INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE transfer ADD COLUMN hiu_id TEXT;"
+    "CREATE INDEX transfer_consent ON transfer (hip_id, consent_id);"
+    "CREATE INDEX transfer_done ON transfer (done_at) WHERE done_at > 0;",
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };

@@ -44,9 +44,10 @@ abdm_db_seal(const abdm_store_t *store, const abdm_buf_t *aad, abdm_str_t plain,
 }
 
 
-abdm_err_t
-abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *stmt, int column,
-               char **plain, size_t *len)
+/* `key` NULL: under the store's own. */
+static abdm_err_t
+unseal(const abdm_store_t *store, const abdm_seal_key_t *key, const abdm_buf_t *aad,
+       sqlite3_stmt *stmt, int column, char **plain, size_t *len)
 {
     abdm_str_t sealed = {sqlite3_column_blob(stmt, column),
                          (size_t) sqlite3_column_bytes(stmt, column)};
@@ -60,8 +61,15 @@ abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *s
     if (sealed.p == NULL) {
         return ABDM_NO_ERR;
     }
-    ABDM_TRY(usable(store, aad));
-    err = abdm_sealer_unseal(store->sealer, abdm_buf_str(aad), sealed, &text);
+    if (aad->failed) {
+        return ABDM_ERR(MEMORY, "row");
+    }
+    if (key == NULL) {
+        ABDM_TRY(usable(store, aad));
+        err = abdm_sealer_unseal(store->sealer, abdm_buf_str(aad), sealed, &text);
+    } else {
+        err = abdm_unseal(key, abdm_buf_str(aad), sealed, &text);
+    }
     if (abdm_failed(err)) {
         abdm_buf_wipe_free(&text);
         return err;
@@ -71,6 +79,22 @@ abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *s
     }
     *plain = abdm_buf_take(&text);
     return *plain == NULL ? ABDM_ERR(MEMORY, "row") : ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqlite3_stmt *stmt, int column,
+               char **plain, size_t *len)
+{
+    return unseal(store, NULL, aad, stmt, column, plain, len);
+}
+
+
+abdm_err_t
+abdm_db_unseal_with(const abdm_seal_key_t *key, const abdm_buf_t *aad, sqlite3_stmt *stmt,
+                    int column, char **plain, size_t *len)
+{
+    return unseal(NULL, key, aad, stmt, column, plain, len);
 }
 
 

@@ -49,7 +49,29 @@ put_transfer(abdm_store_t *store, const abdm_transfer_t *t)
     abdm_db_int(stmt, 15, t->requested_at);
     abdm_db_int(stmt, 16, t->deadline_at);
     abdm_db_int(stmt, 17, t->done_at);
+    abdm_db_text(stmt, 18, t->hiu_id);
     return abdm_db_run(stmt);
+}
+
+
+/* One that is over was the last to need what its consent told, if that has ended. */
+static abdm_err_t
+end_transfer(abdm_store_t *store, const abdm_transfer_t *t)
+{
+    sqlite3_stmt *stmt;
+    abdm_err_t err;
+    bool ended;
+
+    if (t->state != ABDM_TRANSFER_DONE) {
+        return ABDM_NO_ERR;
+    }
+    stmt = abdm_db_keyed(store, SQL_CONSENT_ENDED, t->hip_id, t->consent_id, &err);
+    if (stmt == NULL) {
+        return err;
+    }
+    ABDM_TRY(abdm_db_row(stmt, &ended));
+    abdm_db_end(stmt);
+    return ended ? abdm_consent_forget(store, t->hip_id, t->consent_id) : ABDM_NO_ERR;
 }
 
 
@@ -86,6 +108,7 @@ view_transfer(const abdm_view_t *view, const char *hip_id, const char *id, abdm_
     out->requested_at = sqlite3_column_int64(stmt, 12);
     out->deadline_at = sqlite3_column_int64(stmt, 13);
     out->done_at = sqlite3_column_int64(stmt, 14);
+    out->hiu_id = abdm_db_copy(stmt, 15, &err);
     abdm_db_end(stmt);
 
     if (out->id == NULL || out->hip_id == NULL) {
@@ -160,19 +183,27 @@ page_identity(abdm_buf_t *aad, const char *hip_id, const char *transfer, int num
 }
 
 
+/* Under the key of the consent: when that has ended nothing is kept, and `sealed` stays empty. */
 static abdm_err_t
 seal_record(abdm_store_t *store, const abdm_effect_t *effect, abdm_buf_t *sealed)
 {
+    abdm_seal_key_t *key = NULL;
     abdm_buf_t aad = {0};
     abdm_err_t err;
     char *text;
 
+    ABDM_TRY(abdm_transfer_key(store, effect->hip_id, effect->subject, &key));
+    if (key == NULL) {
+        return ABDM_NO_ERR;
+    }
     text = json_dumps(effect->u.page.record, JSON_COMPACT);
     page_identity(&aad, effect->hip_id, effect->subject, effect->u.page.number);
-    err = text == NULL ? ABDM_ERR(MEMORY, "record")
-                       : abdm_db_seal(store, &aad, abdm_str(text), sealed);
+    err = text == NULL || aad.failed
+              ? ABDM_ERR(MEMORY, "record")
+              : abdm_seal(key, abdm_buf_str(&aad), abdm_str(text), sealed);
     abdm_db_wipe(text);
     abdm_buf_free(&aad);
+    abdm_seal_key_free(key);
     return err;
 }
 
@@ -195,9 +226,7 @@ put_page(abdm_store_t *store, const abdm_effect_t *effect)
         abdm_db_int(stmt, 5, (int) page->hi_type);
         abdm_db_int(stmt, 6, page->dated);
         abdm_db_int(stmt, 7, page->date);
-        if (page->record != NULL) {
-            abdm_db_blob(stmt, 8, sealed.p, sealed.len);
-        }
+        abdm_db_blob(stmt, 8, sealed.p, sealed.len);
         abdm_db_int(stmt, 9, (int) page->state);
         abdm_db_text(stmt, 10, code_name(page->reason));
         abdm_db_int(stmt, 11, page->attempts);
@@ -209,23 +238,38 @@ put_page(abdm_store_t *store, const abdm_effect_t *effect)
 }
 
 
+/* `stmt` stands on the page's row; before version 5 records were sealed under the key file. */
 static abdm_err_t
 open_record(abdm_store_t *store, const abdm_transfer_t *transfer, int number, sqlite3_stmt *stmt,
-            int column, json_t **record)
+            json_t **record)
 {
+    enum { RECORD = 4, OWN_KEY = 9 };
+    abdm_seal_key_t *key = NULL;
     abdm_buf_t aad = {0};
     size_t len = 0;
     char *text = NULL;
     abdm_err_t err;
 
     *record = NULL;
+    if (sqlite3_column_type(stmt, RECORD) == SQLITE_NULL) {
+        return ABDM_NO_ERR;
+    }
     page_identity(&aad, transfer->hip_id, transfer->id, number);
-    err = abdm_db_unseal(store, &aad, stmt, column, &text, &len);
-    if (!abdm_failed(err) && text != NULL) {
+    if (sqlite3_column_int(stmt, OWN_KEY) == 0) {
+        err = abdm_db_unseal(store, &aad, stmt, RECORD, &text, &len);
+    } else {
+        err = abdm_consent_key(store, transfer->hip_id, transfer->consent_id, false, &key);
+        if (!abdm_failed(err)) {
+            err = key == NULL ? ABDM_ERR(SEAL, "page: its record is there and its key is not")
+                              : abdm_db_unseal_with(key, &aad, stmt, RECORD, &text, &len);
+        }
+    }
+    if (!abdm_failed(err)) {
         err = abdm_json_parse(text, len, ABDM_JSON_DEPTH_FHIR, record);
     }
     abdm_db_wipe(text);
     abdm_buf_free(&aad);
+    abdm_seal_key_free(key);
     return err;
 }
 
@@ -257,7 +301,7 @@ view_page(const abdm_view_t *view, const abdm_transfer_t *transfer, int number, 
     out->reason = code_column(stmt, 6);
     out->attempts = sqlite3_column_int(stmt, 7);
     out->part = sqlite3_column_int(stmt, 8);
-    err = open_record(store, transfer, number, stmt, 4, &out->record);
+    err = open_record(store, transfer, number, stmt, &out->record);
     abdm_db_end(stmt);
     return err;
 }
@@ -374,22 +418,42 @@ abdm_store_view(abdm_store_t *store)
 
 /* --- effects --- */
 
+static abdm_str_t
+text(const char *z)
+{
+    return z == NULL ? (abdm_str_t){NULL, 0} : abdm_str(z);
+}
+
+
 static abdm_err_t
 add_audit(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
 {
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_AUDIT_ADD, &err);
+    const abdm_audit_t *audit = &effect->u.audit;
+    abdm_audit_row_t row = {
+        .at = now,
+        .documents = audit->documents,
+        .text = {
+            [ABDM_AUDIT_HIP] = abdm_str(effect->hip_id),
+            [ABDM_AUDIT_SUBJECT] = abdm_str(effect->subject),
+            [ABDM_AUDIT_WHAT] = abdm_str(audit->what),
+            [ABDM_AUDIT_CODE] = text(code_name(audit->code)),
+            [ABDM_AUDIT_DETAIL] = text(audit->detail),
+            [ABDM_AUDIT_CALLER] = text(store->caller),
+            [ABDM_AUDIT_REQUEST_ID] = text(store->request_id),
+            [ABDM_AUDIT_CONSENT_ID] = text(audit->consent_id),
+            [ABDM_AUDIT_HIU_ID] = text(audit->hiu_id),
+        },
+    };
 
-    if (stmt == NULL) {
-        return err;
-    }
-    abdm_db_int(stmt, 1, now);
-    abdm_db_text(stmt, 2, effect->hip_id);
-    abdm_db_text(stmt, 3, effect->subject);
-    abdm_db_text(stmt, 4, effect->u.audit.what);
-    abdm_db_text(stmt, 5, code_name(effect->u.audit.code));
-    abdm_db_text(stmt, 6, effect->u.audit.detail);
-    return abdm_db_run(stmt);
+    return abdm_audit_append(store, &row);
+}
+
+
+static abdm_err_t
+apply_transfer(abdm_store_t *store, const abdm_transfer_t *transfer)
+{
+    ABDM_TRY(put_transfer(store, transfer));
+    return end_transfer(store, transfer);
 }
 
 
@@ -400,7 +464,7 @@ apply_one(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
     case ABDM_EFFECT_CONSENT:
         return abdm_consent_put(store, &effect->u.consent, now);
     case ABDM_EFFECT_TRANSFER:
-        return put_transfer(store, &effect->u.transfer);
+        return apply_transfer(store, &effect->u.transfer);
     case ABDM_EFFECT_CONTEXT:
         return put_context(store, effect);
     case ABDM_EFFECT_PAGE:
@@ -425,11 +489,17 @@ apply_one(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
 abdm_err_t
 abdm_store_apply(abdm_store_t *store, const abdm_effects_t *effects, abdm_ms_t now)
 {
+    abdm_err_t err = ABDM_NO_ERR;
+
     if (effects->failed) {
         return ABDM_ERR(MEMORY, "effects");
     }
-    for (size_t i = 0; i < effects->n; i++) {
-        ABDM_TRY(apply_one(store, &effects->item[i], now));
+    ABDM_TRY(abdm_audit_ready(store, now)); /* what cannot be written down does not happen */
+    store->caller = effects->caller;
+    store->request_id = effects->request_id;
+    for (size_t i = 0; i < effects->n && !abdm_failed(err); i++) {
+        err = apply_one(store, &effects->item[i], now);
     }
-    return ABDM_NO_ERR;
+    store->caller = store->request_id = NULL;
+    return err;
 }

@@ -104,6 +104,66 @@ abdm_err_t abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t
  * time, rows past their keep_until. *more: there is more to do at once. */
 abdm_err_t abdm_store_sweep(abdm_store_t *store, abdm_ms_t now, bool *more);
 
+/* --- retention (consent_end.c, audit.c) --- */
+
+/* Ends consents that are past their dataEraseAt, and deletes finished transfers older than `keep`
+ * (0: never), a bounded number at a time. *more: there is more to do at once. */
+abdm_err_t abdm_store_expire(abdm_store_t *store, abdm_ms_t now, abdm_ms_t keep, bool *more);
+
+/* Takes rows older than `keep` from the beginning of the audit, a bounded number at a time and
+ * about once a day. E_AUDIT when they are not what was written: then they stay. */
+abdm_err_t abdm_store_audit_prune(abdm_store_t *store, abdm_ms_t now, abdm_ms_t keep, bool *more);
+
+/* Was something erased through this connection since the last purge? True at first. */
+bool abdm_store_erased(const abdm_store_t *store);
+/* Empties SQLite's log of writes, where erased pages still are. Not within a transaction. Waits for
+ * nobody: E_STORE_BUSY when another connection is at work; to be tried again. */
+abdm_err_t abdm_store_purge(abdm_store_t *store);
+
+/* --- audit (audit.c, audit_verify.c, audit_read.c) --- */
+
+enum { ABDM_ANCHOR_TEXT = 96 };
+
+/* "N:MAC" of the last row, "" when there is none: told to a log elsewhere it proves that these
+ * rows were there. E_AUDIT when the end is not what was written last. */
+abdm_err_t abdm_store_audit_anchor(abdm_store_t *store, char anchor[ABDM_ANCHOR_TEXT]);
+
+typedef struct {
+    int64_t rows;         /* verified */
+    int64_t first, last;  /* their numbers; 0: none */
+    int64_t base;         /* rows up to this one were pruned or are outside of the chain... */
+    abdm_ms_t base_at;    /* ...since then; 0: none */
+    int64_t outside;      /* rows that are there and not covered by the chain */
+    char anchor[ABDM_ANCHOR_TEXT]; /* of the last row */
+    bool anchor_pruned;   /* the anchor given is of a row pruned since: nothing to compare */
+    const char *fault;    /* static text on row `fault_row`; NULL: all is as it was written */
+    int64_t fault_row;
+    int64_t fault_at;     /* where the row that belongs there stands; 0: not known */
+} abdm_audit_verdict_t;
+
+/* Verifies each row and the end. `anchor` as above, or NULL: its row must be there. E_FIELD when
+ * the anchor is not of that form. */
+abdm_err_t abdm_store_audit_verify(abdm_store_t *store, const char *anchor,
+                                   abdm_audit_verdict_t *verdict);
+
+/* Begins a new chain behind the last row, whatever the end says; writes that down. */
+abdm_err_t abdm_store_audit_restart(abdm_store_t *store, abdm_ms_t now);
+
+typedef struct {
+    abdm_ms_t since, until; /* [since, until) */
+    const char *hip_id;     /* NULL: all */
+} abdm_audit_span_t;
+
+typedef bool (*abdm_audit_write_t)(void *ctx, const char *p, size_t len);
+
+/* A row after the other, as lines of JSON or as CSV with a first line of names. E_SYSTEM when
+ * `write` gives false. */
+abdm_err_t abdm_store_audit_export(abdm_store_t *store, const abdm_audit_span_t *span, bool csv,
+                                   abdm_audit_write_t write, void *ctx);
+/* JSON: how often what happened; what left, to whom, under which consent (`breach`). */
+abdm_err_t abdm_store_audit_report(abdm_store_t *store, const abdm_audit_span_t *span, bool breach,
+                                   abdm_buf_t *out);
+
 /* --- state (state.c, consent.c, rows.c) --- */
 
 /* Writes all effects but jobs, which the caller adds with the owner it chooses. E_CONFLICT when a

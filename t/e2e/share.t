@@ -61,18 +61,19 @@ subtest 'each counter counts for itself, and who scans again keeps the number' =
 };
 
 subtest 'the queue tells who waits, and that the HMIS knows' => sub {
+    is_deeply [map { $_->{token} } queue('OPD1')], [3], 'a number that is past its time is none';
+    share('ravi.i@sbx', counter => 'OPD1');
     my $one = saved(OPD1 => 'ravi.i@sbx');
     is $one->{patientReference}, 'UH100232', 'a patient of the HMIS' or diag explain $one;
     is $one->{returning}, 'yes', 'who was here before';
-    is $one->{token}, 2, 'with the number';
+    is $one->{token}, 4, 'with the number';
     my $patient = $t->hmis('/api/patients/UH100232');
     is $patient->{abha_address}, 'ravi.i@sbx', 'the front desk has the ABHA';
-    my @waiting = map { $_->{token} } queue('OPD1');
-    is_deeply \@waiting, [1, 2, 3], 'in the order of arrival';
+    is_deeply [map { $_->{token} } queue('OPD1')], [3, 4], 'in the order of arrival';
     is $t->api(POST => "queue/$one->{id}/done")->{status}, 200, 'one is called';
-    is_deeply [map { $_->{token} } queue('OPD1')], [1, 3], 'and waits no more';
+    is_deeply [map { $_->{token} } queue('OPD1')], [3], 'and waits no more';
     is $t->api(POST => 'queue/nobody/done')->{status}, 404, 'nobody cannot be called';
-    is scalar @{ $t->api(GET => 'queue')->{body}{queue} }, 4, 'all counters together';
+    is_deeply [map { "$_->{counter} $_->{token}" } @{ $t->api(GET => 'queue')->{body}{queue} }], ['LAB 1', 'OPD1 3'], 'all counters together';
 };
 
 subtest 'a stranger is registered, and two of one mobile are told apart' => sub {

@@ -1,4 +1,5 @@
-/* Bodies of the callbacks that have a flow: the consent notice and the request for records. */
+/* Bodies of the callbacks about consents: the notice, the answer to a fetch, the request for
+ * records. */
 #include "fuzz.h"
 
 #include "core/json.h"
@@ -22,6 +23,21 @@ read_notice(const json_t *body)
             NEED(c->contexts[i].patient_ref != NULL && c->contexts[i].care_context_ref != NULL);
     }
     abdm_consent_notice_clear(&notice);
+}
+
+
+static void
+read_fetched(const json_t *body)
+{
+    abdm_in_fetched_t in;
+    const abdm_consent_t *c = &in.consent;
+
+    if (!abdm_failed(abdm_in_consent_fetched(body, &in))) {
+        NEED(!in.outcome.failed || c->id == NULL);
+        if (!in.outcome.failed && c->status == ABDM_CONSENT_GRANTED)
+            NEED(c->id != NULL && c->hip_id != NULL && c->patient_id != NULL && c->hi_types != 0);
+    }
+    abdm_in_fetched_clear(&in);
 }
 
 
@@ -50,6 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (abdm_failed(abdm_json_parse((const char *) data, size, ABDM_JSON_DEPTH, &body)))
         return 0;
     read_notice(body);
+    read_fetched(body);
     read_request(body);
     json_decref(body);
     return 0;

@@ -375,6 +375,24 @@ a_store_is_opened_for_reading_only_where_there_is_one(void **state)
 }
 
 
+static void
+keys_of_consents_that_cannot_be_used_are_named(void **state)
+{
+    const char *files[] = {"/nowhere/cm.pem", NULL};
+    abdm_config_t c = good;
+
+    (void) state;
+    c.consent_key = files;
+    c.n_consent_key = 1;
+    assert_problem(&c, "abdm_consent_key", "/nowhere/cm.pem");
+    files[0] = garbage;
+    assert_problem(&c, "abdm_consent_key", garbage);
+    c.n_consent_key = 0;
+    c.policy.signature = ABDM_SIGNATURE_ENFORCE;
+    assert_problem(&c, "abdm_consent_key", "enforce");
+}
+
+
 int
 main(void)
 {
@@ -391,6 +409,7 @@ main(void)
         cmocka_unit_test(a_network_that_is_none_is_named),
         cmocka_unit_test(a_facility_that_is_there_twice_or_lacks_something_is_named),
         cmocka_unit_test(an_hmis_that_cannot_be_is_named),
+        cmocka_unit_test(keys_of_consents_that_cannot_be_used_are_named),
         cmocka_unit_test(a_key_file_is_never_overwritten),
         cmocka_unit_test(a_store_is_opened_for_reading_only_where_there_is_one),
     };

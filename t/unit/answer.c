@@ -354,11 +354,38 @@ a_token_of_16_kilobytes_is_taken_and_one_byte_more_is_not(void **state)
 }
 
 
+static void
+only_an_answer_that_says_nothing_about_the_question_tells_that_there_is_no_such_call(void **state)
+{
+    static const struct {
+        int status;
+        const char *code;
+        bool want;
+    } cases[] = {
+        {401, "", true},     {401, "900901", true}, {401, "900902", true}, {401, "1026", false},
+        {403, "", true},     {403, "900908", true}, {403, "403", true},    {403, "1021", true},
+        {403, "1025", false}, {404, "", true},      {404, "404", true},    {404, "1016", false},
+        {404, "1080", false}, {405, "", true},      {405, "405", true},    {501, "", true},
+        {501, "501", true},  {400, "", false},      {400, "404", false},   {410, "", false},
+        {429, "", false},    {500, "", false},      {502, "", false},      {503, "", false},
+        {503, "303001", false}, {504, "", false},   {202, "", false},      {0, "", false},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (abdm_answer_is_unserved(cases[i].status, cases[i].code) != cases[i].want)
+            fail_msg("%d \"%s\"", cases[i].status, cases[i].code);
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_of_the_fourteen_shapes_is_read),
+        cmocka_unit_test(
+            only_an_answer_that_says_nothing_about_the_question_tells_that_there_is_no_such_call),
         cmocka_unit_test(a_plain_success_is_done),
         cmocka_unit_test(an_error_inside_a_success_is_refused),
         cmocka_unit_test(a_code_decides_before_the_status),

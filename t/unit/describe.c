@@ -108,7 +108,7 @@ write_file(const char *text, mode_t mode)
 _Static_assert(sizeof(abdm_facility_config_t) == 144, "abdm_facility_config_t has changed");
 _Static_assert(sizeof(abdm_gateway_config_t) == 336, "abdm_gateway_config_t has changed");
 _Static_assert(sizeof(abdm_policy_t) == 16, "abdm_policy_t has changed");
-_Static_assert(sizeof(abdm_config_t) == 464, "abdm_config_t has changed");
+_Static_assert(sizeof(abdm_config_t) == 472, "abdm_config_t has changed");
 
 
 static void
@@ -189,6 +189,7 @@ same_config(const abdm_config_t *a, const abdm_config_t *b)
     SAME(callback_max_body);
     SAME(queue);
     SAME(record_max);
+    SAME(audit_keep_ms);
 }
 
 
@@ -256,6 +257,7 @@ every_member_comes_back(void **state)
         .callback_max_body = 8,
         .queue = 9,
         .record_max = UINT64_C(1) << 40,
+        .audit_keep_ms = INT64_C(1) << 41,
     };
     abdm_description_t *d;
 

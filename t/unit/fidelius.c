@@ -329,6 +329,7 @@ any_changed_bit_makes_decryption_fail_and_give_nothing(void **state)
                                                x.sender_nonce, changed, &out).code,
                          ABDM_E_DECRYPT);
         raw[bit / 8] ^= (uint8_t) (1 << bit % 8);
+        assert_null(memmem(out.p, out.cap, "clinical", 8)); /* nor behind its end */
     }
 
     memcpy(nonce, x.sender_nonce, 32);
@@ -355,6 +356,28 @@ any_changed_bit_makes_decryption_fail_and_give_nothing(void **state)
     assert_memory_equal(out.p, "beforea clinical note", 21);
     abdm_buf_free(&content);
     abdm_buf_free(&out);
+}
+
+
+static void
+no_two_pages_share_a_key_or_a_nonce(void **state)
+{
+    enum { PAGES = 32 };
+    exchange_t x = exchange_new();
+    abdm_fidelius_sender_t sender[PAGES];
+
+    (void) state;
+    for (int i = 0; i < PAGES; i++) {
+        abdm_source_t *s;
+
+        assert_ok(abdm_fidelius_encrypt(NULL, &x.to, x.requester_nonce, source_of("x", 1),
+                                        &sender[i], &s));
+        abdm_source_close(s);
+        for (int k = 0; k < i; k++) {
+            assert_memory_not_equal(sender[i].nonce, sender[k].nonce, ABDM_NONCE_LEN);
+            assert_memory_not_equal(sender[i].point, sender[k].point, ABDM_POINT_LEN);
+        }
+    }
 }
 
 
@@ -434,6 +457,7 @@ main(void)
         cmocka_unit_test(a_plaintext_of_another_length_than_stated_is_an_error),
         cmocka_unit_test(a_failed_start_closes_the_plaintext),
         cmocka_unit_test(any_changed_bit_makes_decryption_fail_and_give_nothing),
+        cmocka_unit_test(no_two_pages_share_a_key_or_a_nonce),
         cmocka_unit_test(encryption_never_uses_a_secret_that_starts_with_zero),
         cmocka_unit_test(content_of_peers_that_strip_the_secret_opens),
     };

@@ -314,6 +314,33 @@ test_the_otp_of_another_link_is_wrong(void **state)
 }
 
 
+/* Whoever can write to the store cannot bring an OTP from one link to another. */
+static void
+test_the_hash_of_an_otp_opens_no_other_link(void **state)
+{
+    char *lab = changed(INIT, "patient.0.careContexts.0.referenceNumber", "\"LAB-2\"");
+    char otp[16], link[37];
+    abdm_row_link_session_t other = {0}, own = session();
+    abdm_effects_t e = {0};
+
+    (void) state;
+    story_init(&K, lab, otp, link);
+    LINK_GET(&K, link_session, &other, .hip_id = HIP, .id = link);
+    free(other.otp_hash);
+    other.otp_hash = own.otp_hash;
+    own.otp_hash = NULL;
+    abdm_effect_put_link_session(&e, &other);
+    OK_(abdm_store_apply(K.store.store, &e, K.now));
+    abdm_effects_clear(&e);
+    abdm_row_link_session_clear(&other);
+    abdm_row_link_session_clear(&own);
+    memcpy(LINK, link, sizeof(link));
+    refused(OTP, ABDM_E_OTP_WRONG, "ABDM-1035");
+    assert_linked(0);
+    free(lab);
+}
+
+
 static void
 test_an_unknown_link_is_refused(void **state)
 {
@@ -394,6 +421,16 @@ test_a_patient_who_got_another_abha_meanwhile_is_not_linked(void **state)
 {
     (void) state;
     LINK_PUT(&K, patient, .hip_id = HIP, .ref = "MR-1", .abha_address = "other@sbx");
+    refused(OTP, ABDM_E_ABHA_TAKEN, "ABDM-1036");
+    assert_linked(0);
+}
+
+
+static void
+test_a_patient_who_got_another_abha_number_meanwhile_is_not_linked(void **state)
+{
+    (void) state;
+    LINK_PUT(&K, patient, .hip_id = HIP, .ref = "MR-1", .abha_number = "91-0000-0000-0001");
     refused(OTP, ABDM_E_ABHA_TAKEN, "ABDM-1036");
     assert_linked(0);
 }
@@ -722,6 +759,7 @@ main(void)
         T(test_an_otp_holds_as_long_as_was_told_and_no_longer),
         T(test_a_clock_set_back_does_not_make_an_otp_live_longer),
         T(test_the_otp_of_another_link_is_wrong),
+        T(test_the_hash_of_an_otp_opens_no_other_link),
         T(test_an_unknown_link_is_refused),
         T(test_a_link_cannot_be_confirmed_through_another_facility),
         T(test_a_confirm_before_the_otp_is_out_is_refused),
@@ -729,6 +767,7 @@ main(void)
         T(test_an_abha_that_another_patient_got_meanwhile_links_nothing),
         T(test_an_abha_number_that_another_patient_got_meanwhile_links_nothing),
         T(test_a_patient_who_got_another_abha_meanwhile_is_not_linked),
+        T(test_a_patient_who_got_another_abha_number_meanwhile_is_not_linked),
         T(test_another_address_of_the_same_number_takes_the_place_of_the_first),
         T(test_another_facility_s_holder_of_the_abha_is_of_no_matter),
         T(test_who_left_abdm_meanwhile_is_not_linked_and_nobody_is_told),

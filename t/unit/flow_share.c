@@ -184,6 +184,17 @@ each_counter_counts_for_itself(void **state)
 
 
 static void
+a_number_held_at_one_counter_is_none_at_another(void **state)
+{
+    (void) state;
+    assert_int_equal(scan(HIP, "OPD1", "other@sbx"), 1);
+    assert_int_equal(scan(HIP, "OPD1", ASHA), 2);
+    assert_int_equal(scan(HIP, "LAB", ASHA), 1);
+    assert_int_equal(scan(HIP, "OPD1", ASHA), 2);
+}
+
+
+static void
 counters_of_one_name_at_two_facilities_count_apart(void **state)
 {
     (void) state;
@@ -755,6 +766,7 @@ main(void)
         TEST(a_patient_is_told_a_number_at_once_with_counter_and_expiry),
         TEST(who_scans_again_within_half_an_hour_keeps_the_number_and_asks_nothing_more),
         TEST(each_counter_counts_for_itself),
+        TEST(a_number_held_at_one_counter_is_none_at_another),
         TEST(counters_of_one_name_at_two_facilities_count_apart),
         TEST(numbers_begin_again_with_the_day_of_the_facility_not_of_utc),
         TEST(a_clock_that_is_set_back_repeats_no_number),

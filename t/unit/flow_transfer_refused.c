@@ -91,6 +91,7 @@ key_material_that_is_none_is_refused(void **state)
     } rows[] = {
         {"hiRequest.keyMaterial.dhPublicKey", "keyValue", "AAAA"},
         {"hiRequest.keyMaterial", "nonce", "AAAA"},
+        {"hiRequest.keyMaterial", "nonce", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
         {"hiRequest.keyMaterial", "curve", "secp256k1"},
         {"hiRequest.keyMaterial", "cryptoAlg", "RSA"},
     };

@@ -50,6 +50,48 @@ a_certificate_must_be_for_the_name_that_is_called(void **state)
 }
 
 
+/* OpenSSL may be set up to speak what was given up long ago: here it is. */
+static void
+allow_old_tls(void)
+{
+    static const char lines[] = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\n"
+                                "system_default = old\n[old]\nMinProtocol = TLSv1\n"
+                                "CipherString = DEFAULT@SECLEVEL=0\n";
+    char path[] = "/tmp/abdm-openssl-XXXXXX";
+    int fd = mkstemp(path);
+
+    if (fd < 0 || write(fd, lines, sizeof(lines) - 1) != sizeof(lines) - 1
+        || setenv("OPENSSL_CONF", path, 1) != 0
+        || OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
+        abort();
+    close(fd);
+    unlink(path);
+}
+
+
+static void
+nothing_older_than_tls_1_2_is_spoken(void **state)
+{
+    static const struct {
+        int version;
+        abdm_code_t code;
+    } rows[] = {{TLS1_1_VERSION, ABDM_E_TLS}, {TLS1_2_VERSION, ABDM_OK}};
+
+    (void) state;
+    for (int i = 0; i < 2; i++) {
+        test_call_t c;
+
+        assert_int_equal(SSL_CTX_set_max_proto_version(tls.ssl, rows[i].version), 1);
+        init(&c, &tls, "/echo");
+        post(&c, "x");
+        perform(&c, &tls);
+        assert_int_equal(c.call.err.code, rows[i].code);
+        abdm_call_clear(&c.call);
+    }
+    assert_int_equal(SSL_CTX_set_max_proto_version(tls.ssl, 0), 1);
+}
+
+
 static void
 a_pinned_address_is_dialled_instead_of_the_names_own(void **state)
 {
@@ -174,6 +216,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_must_lead_to_the_given_store),
         cmocka_unit_test(a_certificate_must_be_for_the_name_that_is_called),
+        cmocka_unit_test(nothing_older_than_tls_1_2_is_spoken),
         cmocka_unit_test(a_pinned_address_is_dialled_instead_of_the_names_own),
         cmocka_unit_test(an_address_is_judged_before_it_is_dialled),
         cmocka_unit_test(without_leave_nothing_goes_out_in_the_clear),
@@ -181,5 +224,6 @@ main(void)
         cmocka_unit_test(a_file_without_certificates_gives_no_trust),
     };
 
+    allow_old_tls();
     return cmocka_run_group_tests(tests, start_servers, stop_servers);
 }

@@ -27,6 +27,7 @@ typedef struct {
     abdm_matcher_t *matcher;
     abdm_push_allow_t push_allow;
     abdm_policy_t policy;
+    abdm_signers_t *signers; /* NULL: none */
     abdm_ms_t now;
     int reads, fail_at;  /* the read of the event that fails with E_STORE; 0: none */
     int calls;           /* callbacks up to now */
@@ -94,6 +95,30 @@ link_view_consent(const abdm_view_t *view, const char *hip_id, const char *id,
 }
 
 
+static inline abdm_err_t
+link_view_transfer(const abdm_view_t *view, const char *hip_id, const char *id,
+                   abdm_transfer_t *out)
+{
+    LINK_READ(view, transfer(real, hip_id, id, out));
+}
+
+
+static inline abdm_err_t
+link_view_artefact(const abdm_view_t *view, const char *hip_id, const char *id, char **artefact,
+                   char **signature)
+{
+    LINK_READ(view, artefact(real, hip_id, id, artefact, signature));
+}
+
+
+static inline abdm_err_t
+link_view_confirming(const abdm_view_t *view, const char *hip_id, const char *consent_id,
+                     size_t max, char ***ids, size_t *n)
+{
+    LINK_READ(view, confirming(real, hip_id, consent_id, max, ids, n));
+}
+
+
 static inline int
 link_kit_open(link_kit_t *k)
 {
@@ -106,6 +131,9 @@ link_kit_open(link_kit_t *k)
         .find = link_view_find,
         .sent = link_view_sent,
         .consents_of = link_view_consents_of,
+        .transfer = link_view_transfer,
+        .artefact = link_view_artefact,
+        .confirming = link_view_confirming,
     };
     k->facility[0] = (abdm_facility_t){
         .id = HIP,
@@ -136,6 +164,7 @@ link_kit_close(link_kit_t *k)
         abdm_job_clear(&k->job[i]);
     abdm_effects_clear(&k->last);
     abdm_matcher_free(k->matcher);
+    abdm_signers_free(k->signers);
     store_kit_close(&k->store);
 }
 
@@ -152,6 +181,7 @@ link_run(link_kit_t *k, const abdm_event_t *ev)
         .facility = &k->facility[strcmp(ev->hip_id, HIP) != 0],
         .key = k->store.key,
         .matcher = k->matcher,
+        .signers = k->signers,
     };
     abdm_effects_t effects = {0};
     abdm_err_t err;

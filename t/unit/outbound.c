@@ -58,6 +58,17 @@ a_consent_notice_is_acknowledged_with_its_id_and_the_echo(void **state)
 
 
 static void
+a_fetch_names_the_artefact(void **state)
+{
+    abdm_buf_t b = {0};
+
+    (void) state;
+    abdm_out_consent_fetch(&b, "c0ffee00");
+    assert_body(&b, "{\"consentId\":\"c0ffee00\"}");
+}
+
+
+static void
 a_data_request_is_acknowledged_with_its_transaction_and_the_echo(void **state)
 {
     abdm_buf_t b = {0};
@@ -314,6 +325,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_is_asked_with_the_client_credentials),
         cmocka_unit_test(a_consent_notice_is_acknowledged_with_its_id_and_the_echo),
+        cmocka_unit_test(a_fetch_names_the_artefact),
         cmocka_unit_test(a_data_request_is_acknowledged_with_its_transaction_and_the_echo),
         cmocka_unit_test(a_refusal_carries_the_wire_code_and_the_meaning),
         cmocka_unit_test(trouble_of_our_own_is_told_without_its_nature),

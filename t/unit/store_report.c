@@ -140,8 +140,35 @@ a_consent_can_be_explained_and_an_unknown_id_cannot(void **state)
     assert_at(json, "consent.0.status", "GRANTED");
     assert_at(json, "consent.0.requester", "HIU_1");
     assert_at(json, "consent.0.hiTypes.0", "OPConsultation");
+    assert_null(abdm_json_at(json, "consent.0.signature"));
+    assert_null(abdm_json_at(json, "consent.0.confirmation"));
     json_decref(json);
     (void) explain("X-1", ABDM_E_NOT_FOUND);
+}
+
+
+static void
+how_far_a_consent_is_believed_is_told(void **state)
+{
+    static const char *const words[] = {"VERIFIED", "ABSENT", "DOES_NOT_VERIFY", "NO_KEY"};
+    char sql[128];
+    json_t *json;
+
+    (void) state;
+    put_consent(ABDM_CONSENT_GRANTED);
+    store_kit_exec(&K, "INSERT INTO confirmation VALUES ('HIP_1', 'C-1', 2, 0, 1772702411000,"
+                       " 1772702412000, 'E_CONSENT_MISMATCH', 'r-1', 0)");
+    for (int i = 0; i < 4; i++) {
+        snprintf(sql, sizeof(sql), "UPDATE consent SET signed = %d", i + 1);
+        store_kit_exec(&K, sql);
+        json = explain("C-1", ABDM_OK);
+        assert_at(json, "consent.0.signature", words[i]);
+        assert_at(json, "consent.0.confirmation.state", "REFUSED");
+        assert_at(json, "consent.0.confirmation.askedAt", "2026-03-05T09:20:11.000Z");
+        assert_at(json, "consent.0.confirmation.endedAt", "2026-03-05T09:20:12.000Z");
+        assert_at(json, "consent.0.confirmation.reason", "E_CONSENT_MISMATCH");
+        json_decref(json);
+    }
 }
 
 
@@ -206,6 +233,7 @@ main(void)
         STORE_TEST(a_lock_held_by_another_for_too_long_is_told_as_busy),
         STORE_TEST(an_explanation_has_all_that_happened_to_a_transfer_and_no_content),
         STORE_TEST(a_consent_can_be_explained_and_an_unknown_id_cannot),
+        STORE_TEST(how_far_a_consent_is_believed_is_told),
         STORE_TEST(the_newest_transfers_are_listed_first_and_counted),
         STORE_TEST(reports_for_one_facility_know_nothing_of_another),
     };

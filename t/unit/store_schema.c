@@ -300,6 +300,14 @@ make_version_2(void)
         store_kit_exec(&K, sql);
     }
     store_kit_exec(&K,
+                   "DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted;"
+                   "DROP TABLE audit_head; DROP TABLE consent_key;"
+                   "ALTER TABLE audit DROP COLUMN caller; ALTER TABLE audit DROP COLUMN request_id;"
+                   "ALTER TABLE audit DROP COLUMN consent_id; ALTER TABLE audit DROP COLUMN hiu_id;"
+                   "ALTER TABLE audit DROP COLUMN documents; ALTER TABLE audit DROP COLUMN mac;"
+                   "DROP INDEX consent_old; DROP INDEX consent_end; DROP INDEX transfer_consent;"
+                   "DROP INDEX transfer_done; ALTER TABLE consent DROP COLUMN content;"
+                   "ALTER TABLE page DROP COLUMN own_key; ALTER TABLE transfer DROP COLUMN hiu_id;"
                    "DROP INDEX consent_patient; DROP INDEX consent_plain; DROP INDEX job_due;"
                    "DROP INDEX transfer_confirming;"
                    "ALTER TABLE consent DROP COLUMN patient_key;"

@@ -286,10 +286,10 @@ the_patient_of_a_consent_is_sealed_and_stays_with_it(void **state)
     (void) state;
     put_consent_of("HIP_1", "C-1", "a@sbx");
     put_consent_of("HIP_1", "C-2", "b@sbx");
-    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM consent WHERE instr(patient_id,"
+    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM consent WHERE instr(content,"
                                           " CAST('@sbx' AS BLOB)) > 0"),
                      0);
-    store_kit_exec(&K, "UPDATE consent SET patient_id = (SELECT patient_id FROM consent"
+    store_kit_exec(&K, "UPDATE consent SET content = (SELECT content FROM consent"
                        " WHERE id = 'C-1') WHERE id = 'C-2'");
     OK_(view->consent(view, "HIP_1", "C-1", &c));
     assert_string_equal(c.patient_id, "a@sbx");
