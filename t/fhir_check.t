@@ -15,10 +15,10 @@ use lib "$FindBin::Bin/lib";
 use Cpanel::JSON::XS ();
 use Cwd qw(realpath);
 use File::Basename qw(basename);
-use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use IPC::Open3 qw(open3);
 use Test::More;
+use Test::Profiles qw(checker_missing);
 
 my $root      = realpath("$FindBin::Bin/..");
 my $fhir      = "$root/../shared/fhir";
@@ -79,25 +79,6 @@ sub run {
     my $output = do { local $/ = undef; <$out> };
     waitpid $pid, 0;
     return ($? >> 8, $output // q{});
-}
-
-sub have {
-    my ($program) = @_;
-    return scalar grep { -x "$_/$program" } split /:/, $ENV{PATH};
-}
-
-# Into a directory beside it first, so that half an installation is never taken for a whole one.
-sub install_validator {
-    return 1 if -e "$validator/val_nrces.mjs";
-    return 0 if !have('node') || !have('npm');
-    remove_tree("$validator.new");
-    my ($status, $output) =
-        run('timeout', '180', 'sh', "$fhir/validator/install.sh", "$validator.new");
-    if ($status != 0 || !-e "$validator.new/val_nrces.mjs") {
-        diag($output);
-        return 0;
-    }
-    return rename "$validator.new", $validator;
 }
 
 sub read_file {
@@ -353,8 +334,8 @@ sub judged_by_us {
 }
 
 SKIP: {
-    skip 'the profile checker is not here', 4 if !-e "$fhir/validator/install.sh" || !have('node');
-    skip 'npm cannot install the checker', 4 if !install_validator();
+    my $missing = checker_missing($root);
+    skip $missing, 4 if $missing;
 
     my @names  = write_mutations();
     my $theirs = judged_by_other(@names);

@@ -206,6 +206,18 @@ a_flow_that_cannot_decide_is_asked_again_and_leaves_no_trace(void **state)
 
 
 static void
+effects_that_cannot_all_be_applied_leave_no_trace(void **state)
+{
+    (void) state;
+    atomic_store(&E.undecided, 1);
+    accept_one("t.half", "r-1", "{\"a\":1}");
+    assert_true(WAIT_UNTIL(count_seen("t.half") == 1, 9000)); /* five seconds later */
+    assert_int_equal(store_kit_number(&E.store, "SELECT count(*) FROM audit WHERE"
+                                                " what = 'half applied'"), 0);
+}
+
+
+static void
 ask(const char *path, void *tag)
 {
     static const char *const facilities[] = {"HIP_1"};
@@ -272,6 +284,7 @@ main(void)
         ENGINE_TEST(a_store_that_refuses_writes_refuses_callbacks_and_recovers),
         ENGINE_TEST(what_was_accepted_waits_out_a_store_that_refuses_afterwards),
         ENGINE_TEST(a_flow_that_cannot_decide_is_asked_again_and_leaves_no_trace),
+        ENGINE_TEST(effects_that_cannot_all_be_applied_leave_no_trace),
         ENGINE_TEST(a_report_is_read_from_the_store),
         ENGINE_TEST(work_of_a_process_that_died_is_taken_over),
     };

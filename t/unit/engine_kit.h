@@ -153,6 +153,24 @@ flow_undecided(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_effects_
 }
 
 
+/* The first of its effects can be applied, the second cannot. */
+static inline abdm_err_t
+flow_half(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_effects_t *out)
+{
+    const abdm_transfer_t none = {.id = "T-none", .hip_id = (char *) ev->hip_id};
+    const abdm_page_t page = {0};
+
+    (void) ctx;
+    if (atomic_load(&E.undecided) > 0) {
+        atomic_fetch_sub(&E.undecided, 1);
+        abdm_effect_audit(out, ev->hip_id, "S-4", "half applied", ABDM_NO_ERR, NULL);
+        abdm_effect_page(out, &none, &page);
+        return ABDM_NO_ERR;
+    }
+    return note(ev);
+}
+
+
 static inline const abdm_flow_t *
 find_test_flow(const char *event)
 {
@@ -160,7 +178,8 @@ find_test_flow(const char *event)
                                         {"t.call", flow_call},
                                         {"t.called", flow_note},
                                         {"t.later", flow_later},
-                                        {"t.undecided", flow_undecided}};
+                                        {"t.undecided", flow_undecided},
+                                        {"t.half", flow_half}};
 
     for (size_t i = 0; i < sizeof(flows) / sizeof(flows[0]); i++) {
         if (strcmp(flows[i].event, event) == 0)

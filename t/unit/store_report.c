@@ -209,6 +209,9 @@ the_newest_transfers_are_listed_first_and_counted(void **state)
 static void
 reports_for_one_facility_know_nothing_of_another(void **state)
 {
+    abdm_job_t job = {.kind = ABDM_JOB_EVENT, .event = "job.there", .hip_id = "HIP_2",
+                      .subject = "T-1", .due_at = 1};
+    abdm_effects_t e = {0};
     abdm_buf_t out = {0};
 
     (void) state;
@@ -219,7 +222,16 @@ reports_for_one_facility_know_nothing_of_another(void **state)
     assert_int_equal(abdm_store_report_explain(K.store, "HIP_2", "T-1", &out).code,
                      ABDM_E_NOT_FOUND);
     out.len = 0;
+    abdm_effect_audit(&e, "HIP_2", "T-1", "said there", ABDM_NO_ERR, NULL);
+    apply(&e);
+    OK_(abdm_store_job_add(K.store, &job, NULL));
     OK_(abdm_store_report_explain(K.store, "HIP_1", "T-1", &out));
+    assert_null(memmem(out.p, out.len, "said there", 10));
+    assert_null(memmem(out.p, out.len, "job.there", 9));
+    out.len = 0;
+    OK_(abdm_store_report_explain(K.store, "", "T-1", &out));
+    assert_non_null(memmem(out.p, out.len, "said there", 10));
+    assert_non_null(memmem(out.p, out.len, "job.there", 9));
     abdm_buf_free(&out);
 }
 

@@ -7,7 +7,8 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-use File::Path qw(remove_tree);
+use Fcntl qw(:flock);
+use File::Path qw(make_path remove_tree);
 use IPC::Open3 qw(open3);
 
 our @EXPORT_OK = qw(checker_missing check_profiles run);
@@ -28,7 +29,7 @@ sub have {
 }
 
 # Why the checker cannot be used, or nothing. Installed into a directory beside its own first, so
-# that half an installation is never taken for a whole one.
+# that half an installation is never taken for a whole one, and by one test while others wait.
 sub checker_missing {
     my ($root) = @_;
     my $installer = "$root/../shared/fhir/validator/install.sh";
@@ -37,6 +38,17 @@ sub checker_missing {
     return if -e "$validator/val_nrces.mjs";
     return 'the profile checker is not here' if !-e $installer;
     return 'npm is not installed'            if !have('npm');
+    make_path("$root/build");
+    open my $lock, '>', "$validator.lock" or return "$validator.lock: $!";
+    flock $lock, LOCK_EX or return "$validator.lock: $!";
+    my $fault = install($installer, $validator);
+    close $lock or return "$validator.lock: $!";
+    return $fault;
+}
+
+sub install {
+    my ($installer, $validator) = @_;
+    return if -e "$validator/val_nrces.mjs";
     remove_tree("$validator.new");
     my ($status) = run('timeout', '180', 'sh', $installer, "$validator.new");
     if ($status != 0 || !-e "$validator.new/val_nrces.mjs") {
