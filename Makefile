@@ -23,6 +23,10 @@ CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS_test := -DABDM_FAULTS
 CFLAGS_asan := -DABDM_FAULTS -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+CFLAGS_torture := -DABDM_FAULTS -O1 -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+                  -fvisibility=default -U_FORTIFY_SOURCE
+CFLAGS_cov := -DABDM_FAULTS -O0 --coverage -fno-omit-frame-pointer -fvisibility=default -U_FORTIFY_SOURCE
+LDFLAGS_cov := --coverage
 LDFLAGS_asan := -fsanitize=address,undefined
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) \
              $(CFLAGS_$(VARIANT)) -DABDM_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PKGS))
@@ -86,7 +90,7 @@ $(B)/abdm: $(CLI_OBJ) $(B)/libabdm.so
 
 # one program of a single file, linked with the library's objects
 PROGRAM  = @mkdir -p $(@D); echo "  LINK  $@"; \
-           $(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -o $@ $< $(B)/libabdm.a
+           $(CC) $(ALL_CFLAGS) -Wno-string-concatenation -MMD -MP $(LDFLAGS) $(LDFLAGS_$(VARIANT)) -o $@ $< $(B)/libabdm.a
 
 $(B)/unit/%: t/unit/%.c $(B)/libabdm.a
 	$(PROGRAM) -lcmocka $(LIBS)
@@ -96,6 +100,34 @@ $(B)/tools/%: t/tools/%.c $(B)/libabdm.a
 
 $(B)/bench/%: t/bench/%.c $(B)/libabdm.a
 	$(PROGRAM) $(LIBS)
+
+# The unit tests under faults: the library's objects call torture_malloc and the like.
+TORTURE  := $(B)/torture
+
+$(TORTURE)/names: t/torture/calls.def t/torture/names.sh
+	@mkdir -p $(@D)
+	$(Q)CC=$(CC) t/torture/names.sh >$@
+
+$(TORTURE)/obj/%.o: $(B)/obj/%.o $(TORTURE)/names
+	@mkdir -p $(@D)
+	$(Q)objcopy --redefine-syms=$(TORTURE)/names $< $@
+
+$(TORTURE)/%.o: t/torture/%.c t/torture/calls.def t/torture/torture.h t/torture/cmocka.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out --coverage,$(ALL_CFLAGS)) -c $< -o $@
+
+$(TORTURE)/libtorture.so: $(LIB_SRC:lib/%.c=$(TORTURE)/obj/%.o) $(TORTURE)/calls.o $(TORTURE)/run.o
+	@echo "  LINK  $@"
+	$(Q)$(CC) -shared -Wl,-Bsymbolic $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
+
+$(TORTURE)/unit/%: t/unit/%.c $(TORTURE)/libtorture.so
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) -It/torture $(filter-out --coverage,$(ALL_CFLAGS)) -fsanitize=leak -Wl,-rpath,'$$ORIGIN/..' -o $@ $< \
+	    -L$(TORTURE) -ltorture $(LIBS)
+
+TORTURES := $(UNIT_SRC:t/unit/%.c=$(TORTURE)/unit/%)
+tortures: $(TORTURES)
 
 $(MODULE): FORCE $(B)/libabdm.so
 	+$(Q)CC=$(CC) CFLAGS='$(CFLAGS) $(CFLAGS_$(VARIANT))' LDFLAGS='$(LDFLAGS_$(VARIANT))' .ci/build-module.sh $(B)

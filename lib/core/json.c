@@ -73,12 +73,25 @@ check_limits(const char *p, size_t len, int max_depth)
 }
 
 
-static abdm_err_t
-parse_error(const json_error_t *e)
+bool
+abdm_json_no_memory(const json_error_t *e, const char *p)
 {
-    switch (json_error_code(e)) {
-    case json_error_out_of_memory:
+    static const char no_token[] = "invalid token", no_key[] = "string or '}' expected";
+
+    if (e->text[0] == '\0')
+        return true;
+    return e->position > 0 && p[e->position - 1] == '"' &&
+           (strncmp(e->text, no_token, sizeof no_token - 1) == 0 ||
+            strncmp(e->text, no_key, sizeof no_key - 1) == 0);
+}
+
+
+static abdm_err_t
+parse_error(const json_error_t *e, const char *p)
+{
+    if (abdm_json_no_memory(e, p))
         return ABDM_ERR(MEMORY, "JSON: building the value");
+    switch (json_error_code(e)) {
     case json_error_duplicate_key:
         return ABDM_ERR(JSON, "JSON: an object has the same member twice");
     case json_error_invalid_utf8:
@@ -113,7 +126,7 @@ abdm_json_parse(const char *p, size_t len, int max_depth, json_t **out)
     ABDM_TRY(check_limits(p, len, max_depth));
 
     *out = json_loadb(p, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-    return *out == NULL ? parse_error(&e) : ABDM_NO_ERR;
+    return *out == NULL ? parse_error(&e, p) : ABDM_NO_ERR;
 }
 
 

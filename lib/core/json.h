@@ -22,6 +22,10 @@ enum {
  * failure. max_depth is at most 128. E_JSON, E_JSON_LIMIT, E_MEMORY. */
 abdm_err_t abdm_json_parse(const char *p, size_t len, int max_depth, json_t **out);
 
+/* Did jansson refuse the text at p, with `e`, for want of memory? It has no word for that: it says
+ * nothing, or that a string it has just read is no token. */
+bool abdm_json_no_memory(const json_error_t *e, const char *p);
+
 /* The same with every number as the string of its own text, so that 72.50 stays 72.50 and no
  * number is too long. */
 abdm_err_t abdm_json_parse_exact(const char *p, size_t len, int max_depth, json_t **out);

@@ -60,8 +60,10 @@ x25519(const uint8_t scalar[32], const uint8_t u[32], uint8_t out[32])
         && (derive = EVP_PKEY_CTX_new(own, NULL)) != NULL && EVP_PKEY_derive_init(derive) == 1
         && EVP_PKEY_derive_set_peer_ex(derive, peer, 0) == 1) /* 0: the point was checked */
     {
-        if (EVP_PKEY_derive(derive, out, &len) == 1 && len == 32)
+        if (EVP_PKEY_derive(derive, out, &len) == 1)
             err = ABDM_NO_ERR;
+        else if (abdm_crypto_no_memory())
+            err = ABDM_ERR(MEMORY, "X25519");
         else
             err = ABDM_ERR(KEY_MATERIAL, "public key: a point of small order");
     }
@@ -110,7 +112,8 @@ abdm_key_pair_generate(abdm_key_pair_t *out)
     out->scalar[0] &= 248;
     out->scalar[31] &= 127;
     out->scalar[31] |= 64;
-    return complete_pair(out);
+    return abdm_failed(complete_pair(out)) ? ABDM_ERR(CRYPTO, "key pair: no public key")
+                                           : ABDM_NO_ERR;
 }
 
 

@@ -231,8 +231,10 @@ abdm_seal_key_create(const char *path, char problem[ABDM_SEAL_PROBLEM])
     bool written;
     int fd, saved;
 
-    if (RAND_priv_bytes(key, sizeof(key)) != 1)
-        return abdm_crypto_refused(unusable(problem, path, "no random bytes"));
+    if (RAND_priv_bytes(key, sizeof(key)) != 1) {
+        (void) unusable(problem, path, "no random bytes");
+        return abdm_crypto_refused(ABDM_ERR(CRYPTO, "secret key: no random bytes"));
+    }
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0) {
         err = unusable(problem, path, strerror(errno));

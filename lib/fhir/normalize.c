@@ -84,17 +84,21 @@ tell(const abdm_findings_t *found, abdm_fhir_verdict_t *out)
 
 
 /* What a facility's policy may let pass, judged by the bytes as they came. A Composition counts
- * wherever it stands. */
-static void
+ * wherever it stands. E_MEMORY alone. */
+static abdm_err_t
 judge_policy(const abdm_document_about_t *about, const json_t *given, abdm_fhir_verdict_t *out)
 {
     bool first = string_is(given, "entry.0.resource.resourceType", "Composition");
     size_t i, patients = 0;
     const json_t *entry;
 
-    if (abdm_failed(abdm_document_patients(about, given, &patients)) || patients == 0 ||
-        abdm_failed(abdm_document_subjects(given)))
-        return;
+    abdm_err_t err = abdm_document_patients(about, given, &patients);
+    if (!abdm_failed(err))
+        err = abdm_document_subjects(given);
+    if (err.code == ABDM_E_MEMORY)
+        return err;
+    if (abdm_failed(err) || patients == 0)
+        return ABDM_NO_ERR;
     out->attachable = true;
     json_array_foreach(json_object_get(given, "entry"), i, entry) {
         const json_t *composition = json_object_get(entry, "resource");
@@ -105,6 +109,7 @@ judge_policy(const abdm_document_about_t *about, const json_t *given, abdm_fhir_
     }
     out->sendable = out->attachable && first && out->facts.typed && out->facts.dated &&
                     string_is(given, "type", "document");
+    return ABDM_NO_ERR;
 }
 
 
@@ -244,8 +249,11 @@ abdm_document_normalize(const abdm_document_about_t *about, const char *json, si
     if (abdm_failed(err))
         return err.code == ABDM_E_MEMORY ? err : ABDM_ERR(RECORD_FORM, err.what);
     err = normalize(about, given, json, len, out);
-    if (err.code == ABDM_E_RECORD_FORM)
-        judge_policy(about, given, out);
+    if (err.code == ABDM_E_RECORD_FORM) {
+        abdm_err_t unjudged = judge_policy(about, given, out);
+        if (abdm_failed(unjudged))
+            err = unjudged;
+    }
     if (abdm_failed(err))
         abdm_buf_wipe_free(&out->mended);
     else

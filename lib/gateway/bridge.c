@@ -87,9 +87,11 @@ abdm_bridge_read(abdm_str_t body, abdm_bridge_t *out)
     *out = (abdm_bridge_t){.active = true};
     if (body.len == 0)
         return ABDM_NO_ERR;
-    if (abdm_failed(abdm_json_parse(body.p, body.len, ABDM_JSON_DEPTH, &json)))
-        return ABDM_ERR(GATEWAY_REFUSED, "bridge-services: not JSON");
-    abdm_err_t err = take_bridge(json, out);
+    abdm_err_t err = abdm_json_parse(body.p, body.len, ABDM_JSON_DEPTH, &json);
+    if (abdm_failed(err))
+        return err.code == ABDM_E_MEMORY ? err
+                                         : ABDM_ERR(GATEWAY_REFUSED, "bridge-services: not JSON");
+    err = take_bridge(json, out);
     json_decref(json);
     return err;
 }
@@ -109,8 +111,10 @@ abdm_service_read(abdm_str_t body, abdm_service_t *out)
     json_t *json;
 
     *out = (abdm_service_t){0};
-    if (abdm_failed(abdm_json_parse(body.p, body.len, ABDM_JSON_DEPTH, &json)))
-        return ABDM_ERR(GATEWAY_REFUSED, "bridge-service: not JSON");
+    abdm_err_t err = abdm_json_parse(body.p, body.len, ABDM_JSON_DEPTH, &json);
+    if (abdm_failed(err))
+        return err.code == ABDM_E_MEMORY ? err
+                                         : ABDM_ERR(GATEWAY_REFUSED, "bridge-service: not JSON");
     take_service(json, out);
     json_decref(json);
     return out->id[0] == '\0' ? ABDM_ERR(GATEWAY_REFUSED, "bridge-service: no service id")

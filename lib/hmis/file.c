@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/json.h"
+
 enum { FILE_MAX = 65536 };
 
 
@@ -26,12 +28,18 @@ abdm_hmis_file_load(const char *file, char *problem, json_t **out)
     if (text.failed)
         return ABDM_ERR(MEMORY, "a configuration file");
 
+    abdm_err_t err = ABDM_ERR(CONFIG, "a configuration file");
     if (bad || text.len > FILE_MAX)
         abdm_hmis_say(problem, "%s: not a text file of at most 64 KB", file);
-    else if ((*out = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, &e)) == NULL)
+    else if ((*out = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, &e)) == NULL &&
+             abdm_json_no_memory(&e, text.p))
+        err = ABDM_ERR(MEMORY, "a configuration file");
+    else if (*out == NULL)
         abdm_hmis_say(problem, "%s: line %d: %s", file, e.line, e.text);
+    else
+        err = ABDM_NO_ERR;
     abdm_buf_free(&text);
-    return *out == NULL ? ABDM_ERR(CONFIG, "a configuration file") : ABDM_NO_ERR;
+    return err;
 }
 
 

@@ -111,7 +111,7 @@ record_vars(const abdm_hmis_query_t *query, json_t **out)
     *out = json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?}", "hipId", query->hip_id, "patientRef",
                      query->patient_ref, "careContextRef", query->care_context_ref, "from",
                      query->from, "to", query->to);
-    return *out == NULL ? ABDM_ERR(FIELD, "hmis query: not UTF-8, or no memory") : ABDM_NO_ERR;
+    return *out == NULL ? ABDM_ERR(MEMORY, "hmis query") : ABDM_NO_ERR;
 }
 
 
@@ -229,7 +229,7 @@ check_care_context(json_t *record, const char *asked)
         return ABDM_NO_ERR;
     }
     if (json_object_set_new(record, "careContextReference", json_string(asked)) != 0)
-        return ABDM_ERR(HMIS_ANSWER, "records.careContextReference: not UTF-8");
+        return ABDM_ERR(MEMORY, "records.careContextReference");
     return ABDM_NO_ERR;
 }
 

@@ -16,6 +16,7 @@
 
 #include "core/id.h"
 #include "core/json.h"
+#include "crypto/refused.h"
 
 enum {
     DEPTH = 16,
@@ -150,8 +151,8 @@ is_signing_key(const json_t *jwk, abdm_jwk_t *key, bool want[ABDM_JWK_ALGS])
 }
 
 
-static BIGNUM *
-read_number(const json_t *jwk, const char *name, size_t max)
+static abdm_err_t
+read_number(const json_t *jwk, const char *name, size_t max, BIGNUM **out)
 {
     const json_t *v = json_object_get(jwk, name);
     uint8_t bytes[MODULUS_BYTES];
@@ -161,8 +162,9 @@ read_number(const json_t *jwk, const char *name, size_t max)
         !abdm_base64url_decode((abdm_str_t){json_string_value(v), json_string_length(v)}, bytes,
                                max, &len) ||
         len == 0)
-        return NULL;
-    return BN_bin2bn(bytes, (int) len, NULL);
+        return ABDM_ERR(JWKS, "key set: n or e of an RSA key is not a base64url number in range");
+    *out = BN_bin2bn(bytes, (int) len, NULL);
+    return *out != NULL ? ABDM_NO_ERR : ABDM_ERR(CRYPTO, "reading an RSA key of the gateway");
 }
 
 
@@ -206,29 +208,34 @@ prepare(abdm_jwk_t *key, const EVP_MD *const *md, const bool want[ABDM_JWK_ALGS]
 
 
 static abdm_err_t
+take_rsa(const BIGNUM *n, const BIGNUM *e, const EVP_MD *const *md, const bool want[ABDM_JWK_ALGS],
+         abdm_jwk_t *key)
+{
+    if (BN_num_bits(n) < BITS_MIN || BN_num_bits(n) > BITS_MAX || !BN_is_odd(n))
+        return ABDM_ERR(JWKS, "key set: an RSA modulus is not an odd number of 2048 to 8192 bits");
+    if (BN_get_word(e) < EXPONENT_MIN || !BN_is_odd(e))
+        return ABDM_ERR(JWKS, "key set: an RSA exponent is even or below 65537");
+    key->pkey = make_pkey(n, e);
+    if (key->pkey == NULL)
+        return ABDM_ERR(CRYPTO, "making an RSA key of the gateway");
+    key->size = (size_t) BN_num_bytes(n);
+    if (BN_bn2binpad(n, key->n, (int) key->size) < 0 || BN_bn2binpad(e, key->e, EXPONENT_BYTES) < 0)
+        return ABDM_ERR(CRYPTO, "reading back an RSA key of the gateway");
+    return prepare(key, md, want);
+}
+
+
+static abdm_err_t
 read_rsa(const json_t *jwk, const EVP_MD *const *md, const bool want[ABDM_JWK_ALGS],
          abdm_jwk_t *key)
 {
-    abdm_err_t err;
-    BIGNUM *n = read_number(jwk, "n", MODULUS_BYTES);
-    BIGNUM *e = read_number(jwk, "e", EXPONENT_BYTES);
+    BIGNUM *n = NULL, *e = NULL;
+    abdm_err_t err = read_number(jwk, "n", MODULUS_BYTES, &n);
 
-    if (n == NULL || e == NULL)
-        err = ABDM_ERR(JWKS, "key set: n or e of an RSA key is not a base64url number in range");
-    else if (BN_num_bits(n) < BITS_MIN || BN_num_bits(n) > BITS_MAX || !BN_is_odd(n))
-        err = ABDM_ERR(JWKS, "key set: an RSA modulus is not an odd number of 2048 to 8192 bits");
-    else if (BN_get_word(e) < EXPONENT_MIN || !BN_is_odd(e))
-        err = ABDM_ERR(JWKS, "key set: an RSA exponent is even or below 65537");
-    else if ((key->pkey = make_pkey(n, e)) == NULL)
-        err = ABDM_ERR(JWKS, "key set: OpenSSL refuses an RSA key");
-    else {
-        key->size = (size_t) BN_num_bytes(n);
-        if (BN_bn2binpad(n, key->n, (int) key->size) < 0 ||
-            BN_bn2binpad(e, key->e, EXPONENT_BYTES) < 0)
-            err = ABDM_ERR(CRYPTO, "reading back an RSA key of the gateway");
-        else
-            err = prepare(key, md, want);
-    }
+    if (!abdm_failed(err))
+        err = read_number(jwk, "e", EXPONENT_BYTES, &e);
+    if (!abdm_failed(err))
+        err = take_rsa(n, e, md, want, key);
     BN_free(n);
     BN_free(e);
     return err;
@@ -406,10 +413,11 @@ abdm_jwk_verify(const abdm_jwk_t *key, abdm_jwk_alg_t alg, abdm_str_t input, abd
         ERR_clear_error();
         return ABDM_ERR(CRYPTO, "digest of a token");
     }
-    if (EVP_PKEY_verify(key->verify[alg], (const uint8_t *) signature.p, signature.len, digest,
-                        digest_len) != 1) {
-        ERR_clear_error(); /* nginx would log what is left in the thread's queue */
-        return ABDM_ERR(TOKEN_SIGNATURE, "signature: it does not verify");
-    }
-    return ABDM_NO_ERR;
+    int rc = EVP_PKEY_verify(key->verify[alg], (const uint8_t *) signature.p, signature.len, digest,
+                             digest_len);
+    if (rc == 1)
+        return ABDM_NO_ERR;
+    if (abdm_crypto_no_memory() || rc < 0)
+        return ABDM_ERR(CRYPTO, "verifying a signature");
+    return ABDM_ERR(TOKEN_SIGNATURE, "signature: it does not verify");
 }

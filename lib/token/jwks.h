@@ -41,7 +41,7 @@ size_t abdm_jwks_count(const abdm_jwks_t *set); /* of usable keys */
 const char *abdm_jwks_fingerprint(const abdm_jwks_t *set);
 
 /* RSASSA-PKCS1-v1_5 over `input`. E_TOKEN_ALG when the key is published for another algorithm,
- * E_TOKEN_SIGNATURE when it does not verify. */
+ * E_TOKEN_SIGNATURE when it does not verify. E_CRYPTO. */
 abdm_err_t abdm_jwk_verify(const abdm_jwk_t *key, abdm_jwk_alg_t alg, abdm_str_t input,
                            abdm_str_t signature);
 

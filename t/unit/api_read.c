@@ -293,6 +293,7 @@ refusals_have_the_form_of_the_flavour(void **state)
     (void) state;
     abdm_api_refuse_at(&out, ABDM_API_OWN, ABDM_ERR(FIELD, "it is missing"),
                        "careContexts.0.reference");
+    assert_false(out.failed);
     assert_int_equal(out.reply_status, 400);
     assert_int_equal(abdm_json_parse(out.reply.p, out.reply.len, 8, &json).code, ABDM_OK);
     assert_string_equal(abdm_json_string_at(json, "error.code"), "E_FIELD");
@@ -303,6 +304,7 @@ refusals_have_the_form_of_the_flavour(void **state)
     abdm_effects_clear(&out);
 
     abdm_api_refuse(&out, ABDM_API_NHA, ABDM_ERR(NOT_FOUND, "no patient"));
+    assert_false(out.failed);
     assert_int_equal(out.reply_status, 400);
     assert_int_equal(abdm_json_parse(out.reply.p, out.reply.len, 8, &json).code, ABDM_OK);
     assert_string_equal(abdm_json_string_at(json, "httpStatusCode"), "BAD_REQUEST");

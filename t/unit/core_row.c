@@ -130,6 +130,7 @@ a_jobs_link_token_is_copied_and_its_body_taken(void **state)
 
     (void) state;
     abdm_effect_job(&e, &job);
+    assert_false(e.failed);
     assert_null(job.body);
     assert_string_equal(e.item[0].u.job.link_token, "t");
     assert_ptr_not_equal(e.item[0].u.job.link_token, job.link_token);

@@ -56,12 +56,27 @@ odd(uint64_t length, uint64_t give, bool broken)
 
 
 static abdm_source_t *
+there(abdm_source_t *s)
+{
+    assert_non_null(s);
+    return s;
+}
+
+
+static abdm_source_t *
 of_text(const char *z)
 {
     abdm_buf_t b = {0};
 
     abdm_buf_addz(&b, z);
-    return abdm_source_take_buf(&b);
+    return there(abdm_source_take_buf(&b));
+}
+
+
+static abdm_source_t *
+in_base64(abdm_source_t *raw)
+{
+    return there(abdm_source_base64(raw));
 }
 
 
@@ -122,7 +137,7 @@ a_missing_part_closes_the_others(void **state)
 static void
 closing_a_source_closes_what_it_took(void **state)
 {
-    abdm_source_t *parts[] = {odd(1, 1, false), abdm_source_base64(odd(2, 2, false))};
+    abdm_source_t *parts[] = {odd(1, 1, false), in_base64(odd(2, 2, false))};
 
     (void) state;
     closed = 0;
@@ -161,7 +176,7 @@ base64_is_the_same_in_steps_as_at_once(void **state)
         assert_non_null(expected);
         size_t len = abdm_base64_encode(raw.p, raw.len, expected);
 
-        abdm_source_t *s = abdm_source_base64(odd(n, n, false));
+        abdm_source_t *s = in_base64(odd(n, n, false));
         assert_int_equal(s->length, len);
         assert_int_equal(abdm_source_read_all(s, len, &got).code, ABDM_OK);
         assert_int_equal(got.len, len);
@@ -169,7 +184,7 @@ base64_is_the_same_in_steps_as_at_once(void **state)
             assert_memory_equal(got.p, expected, len);
         abdm_source_close(s);
 
-        s = abdm_source_base64(odd(n, n, false));
+        s = in_base64(odd(n, n, false));
         char *z = read_by(s, 7);
         assert_int_equal(strlen(z), len);
         if (len > 0)
@@ -191,7 +206,7 @@ a_source_that_lies_about_its_length_is_found_out(void **state)
     (void) state;
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         abdm_buf_t out = {0};
-        abdm_source_t *s = abdm_source_base64(odd(lies[i][0], lies[i][1], false));
+        abdm_source_t *s = in_base64(odd(lies[i][0], lies[i][1], false));
         assert_int_equal(abdm_source_read_all(s, 1000000, &out).code, ABDM_E_INTERNAL);
         abdm_source_close(s);
         abdm_buf_free(&out);
@@ -202,7 +217,7 @@ a_source_that_lies_about_its_length_is_found_out(void **state)
 static void
 a_fault_below_reaches_the_reader(void **state)
 {
-    abdm_source_t *parts[] = {of_text("abc"), abdm_source_base64(odd(5, 5, true))};
+    abdm_source_t *parts[] = {of_text("abc"), in_base64(odd(5, 5, true))};
     abdm_source_t *s = abdm_source_concat(parts, 2);
     abdm_buf_t out = {0};
 

@@ -327,8 +327,8 @@ each_field_missing_null_of_wrong_type_or_too_long_is_refused(void **state)
         "{\"notification\":{\"status\":null,\"patient\":{\"id\":\"asha.k@sbx\"}}}",
         "{\"notification\":{\"status\":1,\"patient\":{\"id\":\"asha.k@sbx\"}}}",
         "{\"notification\":{\"status\":\"GONE\",\"patient\":{\"id\":\"asha.k@sbx\"}}}",
-        "{\"requestId\":7,\"notification\":{\"status\":\"DELETED\","
-        "\"patient\":{\"id\":\"asha.k@sbx\"}}}",
+        ("{\"requestId\":7,\"notification\":{\"status\":\"DELETED\","
+         "\"patient\":{\"id\":\"asha.k@sbx\"}}}"),
     };
     char giant[2000], long_id[1024];
 
