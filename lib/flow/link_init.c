@@ -547,7 +547,7 @@ abdm_err_t
 abdm_flow_link_otp_sent(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_effects_t *out)
 {
     step_t s = {.ctx = ctx, .ev = ev, .out = out};
-    abdm_err_t err = ABDM_NO_ERR;
+    abdm_err_t err;
 
     if (!abdm_row_text(&s.session.hip_id, ev->hip_id)
         || !abdm_row_text(&s.session.id, ev->subject)) {

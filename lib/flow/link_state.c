@@ -2,6 +2,7 @@
  * How the linking of care contexts ends (gateway protocol 7.4): LINKED is final, FAILED waits for
  * somebody to ask again. Whoever has asked for a link, and the HMIS, get to know.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ state_of(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const abdm_row_cont
         err = abdm_link_row(ctx, ABDM_ROW_context, ev->hip_id, ref, &stored);
         if (err.code == ABDM_E_NOT_FOUND) {
             *state = ABDM_LINK_FAILED;
-            strcpy(reason, "E_NOT_FOUND");
+            snprintf(reason, 32, "E_NOT_FOUND");
             return ABDM_NO_ERR;
         }
         ABDM_TRY(err);

@@ -197,6 +197,15 @@ is $passed, 2 * @paths, 'the gateway passes everywhere';
 note sprintf '%d requests in %.1f s', $calls, time - $start;
 cmp_ok time - $start, '<', 60, 'fast enough for every run';
 
+subtest 'a header that decides comes once' => sub {
+    my %taken;
+    for my $more ("X-HIP-ID: $t->{hip}", 'X-HIP-ID: IN0000000000', 'REQUEST-ID: 00000000-0000-4000-8000-999999999999') {
+        my ($status, $code) = ask('/api/v3/consent/request/hip/notify', 'X-HIP-ID', [@{ bearer($good) }, $more]);
+        $taken{$more} = "$status $code" if $status != 400 || $code ne 'E_HEADER_DUPLICATE';
+    }
+    is_deeply \%taken, {}, 'else it is refused, with a good token too';
+};
+
 subtest 'the body of a refused call is not read' => sub {
     my %late;
     for my $n (0 .. $#paths) {

@@ -145,7 +145,7 @@ subtest 'with abdm_push_new_host hold the pages for a new host wait for an opera
     ok $held->wait_for(notify => transaction => $first), 'a requester\'s first host is taken as it is';
     my $url = sub ($n) { return "https://localhost:$held->{sim_port}/hiu/push/held-$n" };
     my ($id, $consent) = $ask->(push_url => $url->(1));
-    ok $held->wait_until(sub { grep { $_->{what} =~ /data held/ } @{ $held->explain($id)->{history} } }, 10), 'held, as abdm explain tells';
+    ok $held->wait_until(sub { grep { $_->{what} =~ /data held/ } @{ ($held->explain($id) // {})->{history} // [] } }, 10), 'held, as abdm explain tells';
     ok $held->wait_until(sub { grep { /then|page_due/ } $held->open_work($id) }), 'its page waits';
     is $held->sim('/calls?path=held-1')->{count}, 0, 'and nothing went out';
     like $held->error_log, qr/alert: data held: new host of the requester; .*host=localhost/, 'with an alert in the log';

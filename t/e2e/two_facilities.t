@@ -17,8 +17,8 @@ my %PORT = (first => undef, second => Test::ABDM->free_port);
 my %HIP  = (first => 'IN0990001234_1', second => 'IN0880005678_1');
 my $t    = Test::ABDM->new(hip => $HIP{first}, http => [
     "abdm_facility $HIP{second} { name \"Second Hospital\"; hmis rest http://127.0.0.1:$PORT{second} mapping="
-        . Test::ABDM->root . '/conf/hmis/demo; }',
-]);
+        . Test::ABDM->root . '/conf/hmis/demo; poll off; }',
+], lines => ['poll off;']);
 $PORT{first} = $t->{hmis_port};
 $t->start;
 $t->_spawn(second => { MOJO_MODE => 'production', MOJO_LOG_LEVEL => 'warn', HMIS_PLUGIN => 'Hmis::Faults' },

@@ -336,6 +336,23 @@ an_hmis_that_cannot_be_is_named(void **state)
 
 
 static void
+an_audit_kept_for_less_than_a_year_is_named(void **state)
+{
+    const int64_t year = 365LL * 24 * 60 * 60 * 1000;
+    char problem[ABDM_PROBLEM];
+    abdm_config_t c = good;
+    abdm_t *abdm;
+
+    (void) state;
+    c.audit_keep_ms = year - 1;
+    assert_problem(&c, "abdm_audit_keep", "365");
+    c.audit_keep_ms = year;
+    assert_int_equal(abdm_new(&c, problem, &abdm).code, ABDM_OK);
+    abdm_free(abdm);
+}
+
+
+static void
 a_key_file_is_never_overwritten(void **state)
 {
     char problem[ABDM_PROBLEM] = "";
@@ -410,6 +427,7 @@ main(void)
         cmocka_unit_test(a_facility_that_is_there_twice_or_lacks_something_is_named),
         cmocka_unit_test(an_hmis_that_cannot_be_is_named),
         cmocka_unit_test(keys_of_consents_that_cannot_be_used_are_named),
+        cmocka_unit_test(an_audit_kept_for_less_than_a_year_is_named),
         cmocka_unit_test(a_key_file_is_never_overwritten),
         cmocka_unit_test(a_store_is_opened_for_reading_only_where_there_is_one),
     };
