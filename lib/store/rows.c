@@ -532,7 +532,7 @@ read_rows(const abdm_store_t *store, abdm_row_id_t id, const abdm_member_t *memb
           const char *value, sqlite3_stmt *stmt, void **rows, size_t *n)
 {
     const abdm_row_kind_t *kind = abdm_row_kind(id);
-    abdm_err_t err = ABDM_NO_ERR;
+    abdm_err_t err;
     size_t cap = 0;
     bool row;
 

@@ -28,7 +28,7 @@ abdm_db_wipe(char *text)
 static abdm_err_t
 usable(const abdm_store_t *store, const abdm_buf_t *aad)
 {
-    if (store->key == NULL) {
+    if (store == NULL || store->key == NULL) {
         return ABDM_ERR(SEAL, "the store was opened without its secret key");
     }
     return aad != NULL && aad->failed ? ABDM_ERR(MEMORY, "row") : ABDM_NO_ERR;
