@@ -262,7 +262,7 @@ abdm_store_audit_report(abdm_store_t *store, const abdm_audit_span_t *span, bool
 {
     abdm_err_t err;
     abdm_jw_t w;
-    sum_t sum;
+    sum_t sum = {0};
 
     abdm_jw_begin(&w, out);
     abdm_jw_open(&w, '{');

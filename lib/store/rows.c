@@ -228,6 +228,7 @@ static abdm_err_t
 key_of(const abdm_store_t *store, const abdm_row_kind_t *kind, const void *row, row_key_t *key)
 {
     key->n = 0;
+    key->text[0] = "";
     for (size_t i = 0; i < kind->n && key->n < KEYS_MAX; i++) {
         const abdm_member_t *member = &kind->member[i];
         const char *text;
