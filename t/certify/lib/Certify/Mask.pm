@@ -79,7 +79,7 @@ sub text ($self, $text) {
 # A copy of a structure; members are masked by their names too.
 sub data ($self, $thing, $name = '') {
     if (ref $thing eq 'HASH') {
-        return { map { $self->text($_) => $self->data($thing->{$_}, $_) } keys %$thing };
+        return { map { $self->text($_) => $self->data($thing->{$_}, $_) } sort keys %$thing };
     }
     return [map { $self->data($_, $name) } @$thing] if ref $thing eq 'ARRAY';
     return $thing if ref $thing || !defined $thing;
