@@ -185,7 +185,7 @@ sub _removed ($s, $status) {
     my $kept = explained($s, $s->kept->{consent}) // {};
     $s->equal($kept->{status}, $status, 'in the store there is only');
     $s->equal($kept->{hiTypes}, [], 'of its HI types');
-    $s->equal([grep { defined $kept->{$_} } qw(requester from to dataEraseAt)], [], 'of requester, months and end');
+    $s->equal([grep { defined $kept->{$_} } qw(requester from to)], [], 'of requester and months');
     $s->note({ stored => $kept });
     return;
 }
