@@ -256,13 +256,16 @@ static abdm_err_t
 get_old_patient(const abdm_store_t *store, sqlite3_stmt *stmt, int column, abdm_consent_t *consent)
 {
     abdm_err_t err = ABDM_NO_ERR;
+    char *patient = NULL;
 
     if (sqlite3_column_type(stmt, column) == SQLITE_TEXT) {
-        consent->patient_id = abdm_db_copy(stmt, column, &err);
-        return err;
+        patient = abdm_db_copy(stmt, column, &err);
+    } else {
+        err = open_member(store, NULL, PATIENT, consent->hip_id, consent->id, stmt, column,
+                          &patient, NULL);
     }
-    return open_member(store, NULL, PATIENT, consent->hip_id, consent->id, stmt, column,
-                       &consent->patient_id, NULL);
+    consent->patient_id = patient;
+    return err;
 }
 
 
