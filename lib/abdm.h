@@ -248,7 +248,7 @@ ABDM_API abdm_err_t abdm_admin_open_with(const char *store, const char *secret_k
                                          char problem[ABDM_PROBLEM], abdm_admin_t **out);
 
 /* Of [since, until): an ABDM date-time, or how long ago as "30s", "10m", "6h", "72h", "90d". NULL:
- * from the beginning, up to now. `facility` NULL: all. */
+ * from the first row, to the last. `facility` NULL: all. */
 typedef struct {
     const char *since, *until;
     const char *facility;

@@ -152,7 +152,7 @@ span_of(const abdm_audit_query_t *query, abdm_audit_span_t *span)
 {
     abdm_ms_t now = abdm_time_now();
 
-    *span = (abdm_audit_span_t){.until = now, .hip_id = query->facility};
+    *span = (abdm_audit_span_t){.until = INT64_MAX, .hip_id = query->facility};
     if (query->since != NULL) {
         ABDM_TRY(parse_moment(query->since, now, &span->since));
     }

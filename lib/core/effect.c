@@ -123,6 +123,7 @@ abdm_effects_clear(abdm_effects_t *e)
             free(item->u.audit.detail);
             free(item->u.audit.consent_id);
             free(item->u.audit.hiu_id);
+            free(item->u.audit.request_id);
             break;
         case ABDM_EFFECT_PUT:
         case ABDM_EFFECT_DELETE:
@@ -277,6 +278,7 @@ abdm_effect_audit_transfer(abdm_effects_t *e, const abdm_transfer_t *transfer, c
     if (item != NULL) {
         item->u.audit.consent_id = copy(e, transfer->consent_id);
         item->u.audit.hiu_id = copy(e, transfer->hiu_id);
+        item->u.audit.request_id = copy(e, transfer->request_id);
         item->u.audit.documents = documents;
     }
 }

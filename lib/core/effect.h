@@ -67,7 +67,8 @@ typedef struct {
     abdm_code_t code;
     char *detail; /* which input, which rule; no personal data */
     bool alert;   /* an operator should look: it is logged as well */
-    char *consent_id, *hiu_id; /* of a transfer: under which consent, to whom; NULL else */
+    /* of a transfer: under which consent, to whom, REQUEST-ID of who asked for it; NULL else */
+    char *consent_id, *hiu_id, *request_id;
     int documents;             /* that left by what is told; 0: none */
 } abdm_audit_t;
 

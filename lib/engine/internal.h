@@ -70,6 +70,7 @@ struct abdm_engine_s {
     bool full[ABDM_CLASSES]; /* due jobs of the class may have been left in the store */
     abdm_ms_t next_due;      /* of the store, but for those classes; 0: none known */
     abdm_ms_t next_tick, next_heartbeat, next_sweep, next_purge, next_anchor; /* monotonic */
+    bool purge; /* whoever erased something last may have had no time to purge */
     int replacing; /* class whose job runs its flow and leaves its place to what follows; -1 */
     abdm_matcher_t *matcher;
 

@@ -7,7 +7,7 @@
 
 enum {
     PURGE = 60 * 1000,
-    PURGE_AGAIN = 1000, /* when another process was at work */
+    PURGE_AGAIN = 5 * 1000, /* when another process was at work */
     ANCHOR = 60 * 60 * 1000
 };
 
@@ -51,16 +51,21 @@ abdm_engine_upkeep(abdm_engine_t *engine)
 {
     abdm_ms_t tick = abdm_time_monotonic();
 
-    if (abdm_store_erased(engine->store) && tick >= engine->next_purge) {
-        abdm_err_t err = abdm_store_purge(engine->store);
-
-        engine->next_purge = tick + (abdm_failed(err) ? PURGE_AGAIN : PURGE);
-        if (abdm_failed(err) && err.code != ABDM_E_STORE_BUSY) {
-            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "purge");
-        }
+    if (atomic_load(&engine->draining)) {
+        return; /* others go on */
     }
     if (engine->config.worker == 0 && tick >= engine->next_anchor) {
         engine->next_anchor = tick + ANCHOR;
+        engine->purge = true;
         abdm_engine_anchor(engine);
+    }
+    if ((engine->purge || abdm_store_erased(engine->store)) && tick >= engine->next_purge) {
+        abdm_err_t err = abdm_store_purge(engine->store);
+
+        engine->next_purge = tick + (abdm_failed(err) ? PURGE_AGAIN : PURGE);
+        engine->purge &= abdm_failed(err);
+        if (abdm_failed(err) && err.code != ABDM_E_STORE_BUSY) {
+            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "purge");
+        }
     }
 }

@@ -267,7 +267,7 @@ abdm_store_audit_report(abdm_store_t *store, const abdm_audit_span_t *span, bool
     abdm_jw_begin(&w, out);
     abdm_jw_open(&w, '{');
     kv_time(&w, "since", span->since);
-    kv_time(&w, "until", span->until);
+    kv_time(&w, "until", span->until == INT64_MAX ? abdm_time_now() : span->until);
     if (breach) {
         err = list(store, &w, "transfers", SQL_AUDIT_SHARED, span, write_shared, &sum);
         kv_int(&w, "transferCount", sum.rows);

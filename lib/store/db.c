@@ -201,7 +201,6 @@ abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out)
         return ABDM_ERR(MEMORY, "store");
     }
     store->key = key;
-    store->erased = true; /* by whoever had no time to purge */
     abdm_view_init(&store->view);
     err = abdm_db_connect(url, &store->db);
     if (!abdm_failed(err) && key != NULL) {

@@ -439,7 +439,8 @@ add_audit(abdm_store_t *store, const abdm_effect_t *effect, abdm_ms_t now)
             [ABDM_AUDIT_CODE] = text(code_name(audit->code)),
             [ABDM_AUDIT_DETAIL] = text(audit->detail),
             [ABDM_AUDIT_CALLER] = text(store->caller),
-            [ABDM_AUDIT_REQUEST_ID] = text(store->request_id),
+            [ABDM_AUDIT_REQUEST_ID] =
+                text(audit->request_id != NULL ? audit->request_id : store->request_id),
             [ABDM_AUDIT_CONSENT_ID] = text(audit->consent_id),
             [ABDM_AUDIT_HIU_ID] = text(audit->hiu_id),
         },

@@ -114,7 +114,7 @@ abdm_err_t abdm_store_expire(abdm_store_t *store, abdm_ms_t now, abdm_ms_t keep,
  * about once a day. E_AUDIT when they are not what was written: then they stay. */
 abdm_err_t abdm_store_audit_prune(abdm_store_t *store, abdm_ms_t now, abdm_ms_t keep, bool *more);
 
-/* Was something erased through this connection since the last purge? True at first. */
+/* Was something erased through this connection since the last purge? */
 bool abdm_store_erased(const abdm_store_t *store);
 /* Empties SQLite's log of writes, where erased pages still are. Not within a transaction. Waits for
  * nobody: E_STORE_BUSY when another connection is at work; to be tried again. */

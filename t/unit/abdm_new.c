@@ -410,6 +410,43 @@ keys_of_consents_that_cannot_be_used_are_named(void **state)
 }
 
 
+static void
+the_audit_is_verified_with_its_key_and_shown_without(void **state)
+{
+    abdm_audit_query_t query = {.since = "2d", .until = "2999-01-01"};
+    char problem[ABDM_PROBLEM], *json = NULL;
+    abdm_admin_t *admin;
+    abdm_t *abdm;
+    bool is_good;
+
+    (void) state;
+    assert_int_equal(abdm_new(&good, problem, &abdm).code, ABDM_OK);
+    assert_int_equal(abdm_prepare_store(abdm, (uid_t) -1, (gid_t) -1, problem).code, ABDM_OK);
+    abdm_free(abdm);
+    assert_int_equal(abdm_admin_open_with(store, "/nowhere", problem, &admin).code, ABDM_E_CONFIG);
+    assert_non_null(strstr(problem, "/nowhere"));
+    assert_int_equal(abdm_admin_open_with(store, good.secret_key_file, problem, &admin).code,
+                     ABDM_OK);
+    assert_int_equal(abdm_admin_audit_verify(admin, NULL, &is_good, &json).code, ABDM_OK);
+    assert_true(is_good);
+    assert_non_null(strstr(json, "\"good\":true"));
+    free(json);
+    assert_int_equal(abdm_admin_audit_verify(admin, "nonsense", &is_good, &json).code,
+                     ABDM_E_FIELD);
+    assert_false(is_good);
+    assert_null(json);
+    assert_int_equal(abdm_admin_audit_restart(admin).code, ABDM_OK);
+    assert_int_equal(abdm_admin_audit_report(admin, &query, true, &json).code, ABDM_OK);
+    assert_non_null(strstr(json, "\"refusalCount\":1"));
+    free(json);
+    query.since = "2 days";
+    assert_int_equal(abdm_admin_audit_report(admin, &query, true, &json).code, ABDM_E_FIELD);
+    query.since = "99999999d";
+    assert_int_equal(abdm_admin_audit_report(admin, &query, true, &json).code, ABDM_E_FIELD);
+    abdm_admin_close(admin);
+}
+
+
 int
 main(void)
 {
@@ -430,6 +467,7 @@ main(void)
         cmocka_unit_test(an_audit_kept_for_less_than_a_year_is_named),
         cmocka_unit_test(a_key_file_is_never_overwritten),
         cmocka_unit_test(a_store_is_opened_for_reading_only_where_there_is_one),
+        cmocka_unit_test(the_audit_is_verified_with_its_key_and_shown_without),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
