@@ -11,8 +11,6 @@
 #include "abdm.h"
 #include "cli/cli.h"
 
-enum { DONE, FAILED, MISUSED };
-
 typedef struct {
     const char *store;
     bool json;
@@ -43,40 +41,16 @@ help(FILE *to)
 
 
 static int
-fail(abdm_err_t err, const char *text)
-{
-    fprintf(stderr, "abdm: %s: %s\n", abdm_error_row((size_t) err.code - 1)->name, text);
-    return FAILED;
-}
-
-
-static int
 open_store(const options_t *o, abdm_admin_t **admin)
 {
     char problem[ABDM_PROBLEM];
     abdm_err_t err = abdm_admin_open_with(o->store, o->key, problem, admin);
 
-    return abdm_failed(err) ? fail(err, problem) : DONE;
+    return abdm_failed(err) ? cli_fail(err, problem) : DONE;
 }
 
 
 /* --- text --- */
-
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text != NULL ? text : "";
-}
-
-
-static long long
-number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
 
 static void
 print_verdict(const json_t *v)
@@ -196,7 +170,7 @@ verify(const options_t *o)
     err = abdm_admin_audit_verify(admin, o->anchor, &good, &json);
     abdm_admin_close(admin);
     if (abdm_failed(err)) {
-        return fail(err, err.what);
+        return cli_fail(err, err.what);
     }
     if (print(json, o->json, print_verdict) != DONE || !good) {
         return FAILED;
@@ -220,7 +194,7 @@ restart(const options_t *o)
     }
     err = abdm_admin_audit_restart(admin);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? fail(err, err.what) : DONE;
+    return abdm_failed(err) ? cli_fail(err, err.what) : DONE;
 }
 
 
@@ -246,7 +220,7 @@ export(const options_t *o)
     if (!abdm_failed(err) && fflush(stdout) != 0) {
         err = ABDM_ERR(SYSTEM, "the export cannot be written");
     }
-    return abdm_failed(err) ? fail(err, err.what) : DONE;
+    return abdm_failed(err) ? cli_fail(err, err.what) : DONE;
 }
 
 
@@ -262,7 +236,7 @@ report(const options_t *o)
     }
     err = abdm_admin_audit_report(admin, &o->query, o->breach, &json);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? fail(err, err.what) : print(json, o->json, print_report);
+    return abdm_failed(err) ? cli_fail(err, err.what) : print(json, o->json, print_report);
 }
 
 

@@ -6,7 +6,19 @@
 #ifndef ABDM_CLI_CLI_H
 #define ABDM_CLI_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
+
+#include "abdm.h"
+
+enum { DONE, FAILED, MISUSED };
+
+/* Says on stderr what is wrong; gives the exit status. */
+int cli_fail(abdm_err_t err, const char *text);
+
+/* A member of a report; "" and 0 when it has none. */
+const char *text_of(const json_t *object, const char *key);
+long long number_of(const json_t *object, const char *key);
 
 int abdm_cli_fidelius(int argc, char **argv);
 int abdm_cli_fhir(int argc, char **argv, bool json);

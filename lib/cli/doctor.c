@@ -9,16 +9,6 @@
 #include "cli/cli.h"
 #include "cli/findings.h"
 
-enum { DONE, FAILED, MISUSED };
-
-
-static int
-fail(abdm_err_t err, const char *text)
-{
-    fprintf(stderr, "abdm: %s: %s\n", abdm_error_row((size_t) err.code - 1)->name, text);
-    return err.code == ABDM_E_USAGE ? MISUSED : FAILED;
-}
-
 
 /* `file` NULL: that of the store. */
 static int
@@ -34,7 +24,7 @@ open_description(const char *file, const char *store, abdm_description_t **out)
     }
     err = abdm_description_open(file != NULL ? file : beside, problem, out);
     free(beside);
-    return abdm_failed(err) ? fail(err, problem) : DONE;
+    return abdm_failed(err) ? cli_fail(err, problem) : DONE;
 }
 
 
@@ -176,7 +166,7 @@ carry_out(const abdm_registration_t *wish, const abdm_description_t *description
     err = abdm_register(description, wish, problem, abdm_findings_take, &findings);
     if (abdm_failed(err)) {
         json_decref(findings.list);
-        return fail(err, problem);
+        return cli_fail(err, problem);
     }
     return abdm_findings_end(&findings);
 }

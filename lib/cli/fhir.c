@@ -12,8 +12,6 @@
 #include "abdm_fhir.h"
 #include "cli/cli.h"
 
-enum { DONE, FAILED, MISUSED };
-
 enum { FILE_MAX = 512 * 1024 * 1024 };
 
 
@@ -109,15 +107,6 @@ read_file(const char *path, bytes_t *out)
 
 
 /* --- check --- */
-
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text != NULL ? text : "";
-}
-
 
 static void
 print_findings(const char *file, const json_t *report)

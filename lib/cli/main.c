@@ -14,8 +14,6 @@
 
 #define DEFAULT_STORE "sqlite:/var/lib/ngx_abdm/abdm.db"
 
-enum { DONE, FAILED, MISUSED };
-
 static int
 help(FILE *to)
 {
@@ -44,31 +42,7 @@ help(FILE *to)
 }
 
 
-static int
-fail(abdm_err_t err, const char *text)
-{
-    fprintf(stderr, "abdm: %s: %s\n", abdm_error_row((size_t) err.code - 1)->name, text);
-    return FAILED;
-}
-
-
 /* --- text of reports --- */
-
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text != NULL ? text : "";
-}
-
-
-static long long
-number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
 
 static void
 print_transfer(const json_t *t)
@@ -217,11 +191,11 @@ newest(const options_t *options, int argc, char **argv, newest_fn ask, print_fn 
     }
     err = abdm_admin_open(options->store, problem, &admin);
     if (abdm_failed(err)) {
-        return fail(err, problem);
+        return cli_fail(err, problem);
     }
     err = ask(admin, (int) limit, &json);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? fail(err, err.what) : print_report(json, options->json, print);
+    return abdm_failed(err) ? cli_fail(err, err.what) : print_report(json, options->json, print);
 }
 
 
@@ -251,11 +225,11 @@ explain(const options_t *options, int argc, char **argv)
     }
     err = abdm_admin_open(options->store, problem, &admin);
     if (abdm_failed(err)) {
-        return fail(err, problem);
+        return cli_fail(err, problem);
     }
     err = abdm_admin_explain(admin, argv[1], &json);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? fail(err, err.what)
+    return abdm_failed(err) ? cli_fail(err, err.what)
                             : print_report(json, options->json, print_explanation);
 }
 
@@ -293,7 +267,7 @@ secret_key(const options_t *options, int argc, char **argv)
         return help(stderr);
     }
     err = abdm_secret_key_make(argv[1], problem);
-    return abdm_failed(err) ? fail(err, problem) : DONE;
+    return abdm_failed(err) ? cli_fail(err, problem) : DONE;
 }
 
 

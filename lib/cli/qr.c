@@ -16,8 +16,6 @@
 #include "cli/cli.h"
 #include "cli/poster.h"
 
-enum { DONE, FAILED, MISUSED };
-
 enum { PNG_MODULE = 12, PNG_QUIET = 4 }; /* pixels; modules */
 
 typedef struct {
@@ -50,14 +48,6 @@ help(FILE *to)
           "  -o, --output FILE    default: standard output\n",
           to);
     return to == stdout ? DONE : MISUSED;
-}
-
-
-static int
-fail(abdm_err_t err, const char *text)
-{
-    fprintf(stderr, "abdm: %s: %s\n", abdm_error_row((size_t) err.code - 1)->name, text);
-    return FAILED;
 }
 
 
@@ -195,7 +185,7 @@ make(const options_t *options, const char *facility, const char *counter)
     }
     err = abdm_counter_url(options->preset, options->host, facility, counter, problem, &url);
     if (abdm_failed(err))
-        return fail(err, problem);
+        return cli_fail(err, problem);
     text.url = url;
     status = write_out(options, &text);
     free(url);
