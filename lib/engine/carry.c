@@ -45,6 +45,7 @@ on_gateway_answer(abdm_call_t *call)
     abdm_task_t *task = call->owner;
     abdm_call_answer_t answer;
     abdm_err_t err = call->err;
+    char said[sizeof(answer.text)];
 
     task->result.status = call->status;
     task->retry_after = call->retry_after;
@@ -73,9 +74,10 @@ on_gateway_answer(abdm_call_t *call)
         err = ABDM_ERR(GATEWAY_REFUSED, "see code and text");
         break;
     }
+    abdm_answer_said(answer.text, said, sizeof(said));
     abdm_log_err(&task->exec->config->log, ABDM_LOG_WARN, err,
                  "path=%s subject=%s status=%d code=%s text=\"%s\"", task->job.path,
-                 task->job.subject, call->status, answer.code, answer.text);
+                 task->job.subject, call->status, answer.code, said);
     abdm_exec_report(task, err, answer.verdict == ABDM_CALL_REFUSED);
 }
 

@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "flow/link.h"
 #include "flow/linking.h"
+#include "gateway/answer.h"
 #include "gateway/outbound_link.h"
 
 enum { RESENDS = 24 };
@@ -329,6 +330,7 @@ take_outcome(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *bat
 {
     abdm_row_context_t *rows = NULL;
     size_t n = 0, open, linked;
+    char said[sizeof(outcome->text)];
     abdm_err_t err = batch_rows(ctx, ev, batch, &rows, &n);
 
     if (abdm_failed(err)) {
@@ -344,9 +346,10 @@ take_outcome(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *bat
     } else {
         open = abdm_link_pick(rows, n, ABDM_LINK_PENDING);
         if (open > 0) {
+            abdm_answer_said(outcome->text, said, sizeof(said));
             err = judge_refusal(ctx, ev, rows, open,
-                                abdm_link_reason(ABDM_ERR(LINK_REFUSED, ""), outcome->code),
-                                outcome->text, out);
+                                abdm_link_reason(ABDM_ERR(LINK_REFUSED, ""), outcome->code), said,
+                                out);
         }
     }
     abdm_row_context_free(rows, n);

@@ -19,10 +19,14 @@ typedef enum {
 typedef struct {
     abdm_call_verdict_t verdict;
     char code[24];  /* "1016", "900901": digits as in 6.1's normaliser, "" when none */
-    char text[128]; /* the gateway's own words, cut, printable ASCII only */
+    char text[128]; /* its own words, cut, printable ASCII; to keep them: abdm_answer_said */
 } abdm_call_answer_t;
 
 void abdm_answer_judge(int status, const char *body, size_t len, abdm_call_answer_t *out);
+
+/* The gateway's text with nothing left but words that its published messages are made of: for logs
+ * and the audit, since it may repeat names and numbers. Terminated, cut at `cap`. */
+void abdm_answer_said(const char *text, char *out, size_t cap);
 
 /* The gateway has this link request already (1090, or 9999 with those words): it is under way or
  * done, so that asking again is of no use. Always refused. */

@@ -148,7 +148,7 @@ take_notice(const json_t *notification, abdm_consent_notice_t *out)
 
     if (!json_is_object(notification))
         return ABDM_ERR(FIELD, "notification: an object, or a list of one, expected");
-    ABDM_TRY(TAKE_ID(notification, NOTICE, "consentId", &out->consent.id));
+    ABDM_TRY(ABDM_IN_TAKE_UUID(notification, NOTICE, "consentId", &out->consent.id));
     if (!abdm_consent_status_parse(abdm_str(status), &out->consent.status))
         return ABDM_ERR(FIELD, NOTICE "status: GRANTED, REVOKED, EXPIRED or another known "
                                       "word expected");
@@ -271,10 +271,10 @@ abdm_in_hi_request(const json_t *body, abdm_hi_request_t *out)
     const json_t *request = abdm_json_at(body, "hiRequest");
 
     *out = (abdm_hi_request_t){0};
-    ABDM_TRY(TAKE_ID(body, "", "transactionId", &out->transaction_id));
+    ABDM_TRY(ABDM_IN_TAKE_UUID(body, "", "transactionId", &out->transaction_id));
     if (!json_is_object(request))
         return ABDM_ERR(FIELD, "hiRequest: an object expected");
-    ABDM_TRY(TAKE_ID(request, REQUEST, "consent.id", &out->consent_id));
+    ABDM_TRY(ABDM_IN_TAKE_UUID(request, REQUEST, "consent.id", &out->consent_id));
     ABDM_TRY(TAKE_TIME(request, REQUEST, "dateRange.from", &out->from));
     ABDM_TRY(TAKE_TIME(request, REQUEST, "dateRange.to", &out->to));
     ABDM_TRY(abdm_in_take_text(request, "dataPushUrl", URL_MAX,

@@ -140,7 +140,7 @@ abdm_in_discover(const json_t *body, abdm_in_discover_t *out)
     const json_t *patient = abdm_json_at(body, "patient");
 
     *out = (abdm_in_discover_t){.gender = "U"};
-    ABDM_TRY(ABDM_IN_TAKE_ID(body, "", "transactionId", &out->transaction_id));
+    ABDM_TRY(ABDM_IN_TAKE_UUID(body, "", "transactionId", &out->transaction_id));
     if (!json_is_object(patient))
         return ABDM_ERR(FIELD, "patient: an object expected");
     ABDM_TRY(take_id_of_patient(patient, &out->abha_address));
@@ -296,7 +296,8 @@ take_patient(const json_t *patient, abdm_in_link_init_t *out)
 static abdm_err_t
 take_ids_of_init(const json_t *body, const json_t *patient, abdm_in_link_init_t *out)
 {
-    abdm_err_t err = ABDM_IN_OPTIONAL_ID(body, "", "transactionId", &out->transaction_id);
+    abdm_err_t err = abdm_in_optional_uuid(body, "transactionId", "transactionId: a UUID expected",
+                                           &out->transaction_id);
 
     ABDM_TRY(abdm_in_optional_address(body, "abhaAddress", "abhaAddress: no ABHA address",
                                       &out->abha_address));
@@ -369,7 +370,7 @@ abdm_in_link_confirm(const json_t *body, abdm_in_link_confirm_t *out)
     *out = (abdm_in_link_confirm_t){0};
     if (!json_is_object(confirmation))
         return ABDM_ERR(FIELD, "confirmation: an object expected");
-    ABDM_TRY(ABDM_IN_TAKE_ID(confirmation, "confirmation.", "linkRefNumber", &out->link_ref));
+    ABDM_TRY(ABDM_IN_TAKE_UUID(confirmation, "confirmation.", "linkRefNumber", &out->link_ref));
     return take_otp(abdm_json_at(confirmation, "token"), &out->otp);
 }
 

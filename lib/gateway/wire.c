@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/abha.h"
+#include "core/id.h"
 
 /* What is our own trouble is told in these words only; operators read more in the log. */
 #define OWN_TROUBLE_CODE "ABDM-1024"
@@ -54,6 +55,24 @@ abdm_in_optional_text(const json_t *root, const char *path, size_t max, const ch
     if (!is_told(abdm_json_at(root, path)))
         return ABDM_NO_ERR;
     return abdm_in_take_text(root, path, max, fault, out);
+}
+
+
+abdm_err_t
+abdm_in_take_uuid(const json_t *root, const char *path, const char *fault, char **out)
+{
+    if (!abdm_is_uuid(abdm_str(abdm_json_string_at(root, path))))
+        return ABDM_ERR(FIELD, fault);
+    return abdm_in_take_text(root, path, ABDM_WIRE_ID, fault, out);
+}
+
+
+abdm_err_t
+abdm_in_optional_uuid(const json_t *root, const char *path, const char *fault, char **out)
+{
+    if (!is_told(abdm_json_at(root, path)))
+        return ABDM_NO_ERR;
+    return abdm_in_take_uuid(root, path, fault, out);
 }
 
 

@@ -26,6 +26,11 @@ bool abdm_in_is_plain(abdm_str_t s, size_t max);
 
 abdm_err_t abdm_in_take_text(const json_t *root, const char *path, size_t max, const char *fault,
                              char **out);
+/* Ids of the gateway's own making are what our logs and audit call things by, so they are nothing
+ * but UUIDs: a person's number in their place gets nowhere. */
+abdm_err_t abdm_in_take_uuid(const json_t *root, const char *path, const char *fault, char **out);
+abdm_err_t abdm_in_optional_uuid(const json_t *root, const char *path, const char *fault,
+                                 char **out);
 /* Absent, null and "" leave *out as it is. */
 abdm_err_t abdm_in_optional_text(const json_t *root, const char *path, size_t max,
                                  const char *fault, char **out);
@@ -38,6 +43,9 @@ abdm_err_t abdm_in_take_time(const json_t *root, const char *path, const char *f
 #define ABDM_IN_OPTIONAL_ID(root, above, path, out)                                                \
     abdm_in_optional_text(root, path, ABDM_WIRE_ID,                                                \
                           above path ": text of 1 to 255 bytes expected", out)
+
+#define ABDM_IN_TAKE_UUID(root, above, path, out)                                                  \
+    abdm_in_take_uuid(root, path, above path ": a UUID expected", out)
 
 /* A value that is text on the wire, or (some senders) an integer: as text without blanks around
  * it, in `digits` when it was a number. Absent and null are empty. False for anything else. */

@@ -10,6 +10,14 @@
 
 #include "confirm_kit.h"
 
+/* further transfers */
+#define ELSEWHERE "0f9e4f4a-88a5-4fd2-a4c8-900000000007"
+#define FOURTH    "0f9e4f4a-88a5-4fd2-a4c8-900000000004"
+#define LATER     "0f9e4f4a-88a5-4fd2-a4c8-900000000006"
+#define SECOND    "0f9e4f4a-88a5-4fd2-a4c8-900000000002"
+#define SOON      "0f9e4f4a-88a5-4fd2-a4c8-900000000005"
+#define THIRD     "0f9e4f4a-88a5-4fd2-a4c8-900000000003"
+
 #define UNSERVED "consent not confirmed: the consent manager does not serve fetches"
 #define SECOND_ID "5b9c5a60-1111-4c1f-8a55-1b2c3d4e5f62"
 
@@ -115,8 +123,8 @@ a_confirmed_consent_is_not_asked_for_again(void **state)
     assert_begun(TRANSFER, NULL);
     K.policy.confirm = ABDM_CONFIRM_REQUIRE;
     K.now += 24 * HOURS;
-    ask_for("T-later", CONSENT);
-    assert_begun("T-later", NULL);
+    ask_for(LATER, CONSENT);
+    assert_begun(LATER, NULL);
     assert_int_equal(fetches(), 0);
 }
 
@@ -130,28 +138,28 @@ requests_that_come_meanwhile_wait_for_the_same_fetch(void **state)
     granted_and_asked();
     fetch_leaves(FETCH_ID);
     K.now += 5 * SECONDS;
-    ask_for("T-second", CONSENT);
+    ask_for(SECOND, CONSENT);
     strcpy(asked_by, K.request_id);
     assert_waits(TRANSFER);
-    assert_waits("T-second");
+    assert_waits(SECOND);
     assert_int_equal(fetches(), 0);
     fetched(FETCH_ID, artefact(CONSENT));
     settle_now();
     assert_begun(TRANSFER, NULL);
-    assert_begun("T-second", asked_by);
+    assert_begun(SECOND, asked_by);
 }
 
 
 static void
 many_that_wait_are_all_answered(void **state)
 {
-    char id[16];
+    char id[40];
 
     (void) state;
     granted_and_asked();
     fetch_leaves(FETCH_ID);
     for (int i = 0; i < 69; i++) {
-        snprintf(id, sizeof(id), "T-%02d", i);
+        snprintf(id, sizeof(id), "0f9e4f4a-88a5-4fd2-a4c8-9000000001%02d", i);
         ask_for(id, CONSENT);
     }
     fetched(FETCH_ID, artefact(CONSENT));
@@ -334,8 +342,8 @@ a_consent_that_is_revoked_by_now_ends(void **state)
         settle_now();
         assert_refused(TRANSFER, cases[i].why, cases[i].wire);
         notify(CONSENT, "GRANTED", artefact(CONSENT), NULL);
-        ask_for("T-later", CONSENT);
-        assert_refused("T-later", cases[i].why, cases[i].wire);
+        ask_for(LATER, CONSENT);
+        assert_refused(LATER, cases[i].why, cases[i].wire);
     }
 }
 
@@ -358,11 +366,11 @@ after_two_fetches_silence_refuses_in_time_for_the_answer(void **state)
     assert_refused(TRANSFER, ABDM_E_CONSENT_SILENCE, "ABDM-1024");
     assert_int_equal(fetches(), 0);
 
-    ask_for("T-soon", CONSENT); /* still the same silence */
-    assert_refused("T-soon", ABDM_E_CONSENT_SILENCE, "ABDM-1024");
+    ask_for(SOON, CONSENT); /* still the same silence */
+    assert_refused(SOON, ABDM_E_CONSENT_SILENCE, "ABDM-1024");
     K.now += 5 * SECONDS;
-    ask_for("T-later", CONSENT);
-    assert_waits("T-later");
+    ask_for(LATER, CONSENT);
+    assert_waits(LATER);
     assert_int_equal(fetches(), 1);
 }
 
@@ -496,27 +504,27 @@ a_plain_refusal_is_remembered_for_an_hour_and_a_facility(void **state)
 
     notify(CONSENT2, "GRANTED", artefact(CONSENT2), NULL);
     K.now = START + 59 * MINUTES;
-    ask_for("T-2", CONSENT2);
-    assert_begun("T-2", NULL);
-    assert_int_equal(audits_of(UNSERVED, "T-2", "", CONSENT2), 1);
+    ask_for(SECOND, CONSENT2);
+    assert_begun(SECOND, NULL);
+    assert_int_equal(audits_of(UNSERVED, SECOND, "", CONSENT2), 1);
     assert_int_equal(fetches(), 0);
 
     json_object_set_new(other, "hip", json_pack("{s:s}", "id", OTHER));
     OK_(call(OTHER, "consent.notified",
              json_pack("{s:{s:s, s:s, s:o}}", "notification", "status", "GRANTED", "consentId",
                        CONSENT2, "consentDetail", other)));
-    OK_(call(OTHER, "transfer.requested", request_body("T-other", CONSENT2)));
+    OK_(call(OTHER, "transfer.requested", request_body(ELSEWHERE, CONSENT2)));
     assert_int_equal(fetches(), 1);
 
     K.policy.confirm = ABDM_CONFIRM_REQUIRE;
-    ask_for("T-3", CONSENT2);
-    assert_waits("T-3");
+    ask_for(THIRD, CONSENT2);
+    assert_waits(THIRD);
     assert_int_equal(fetches(), 2);
 
     K.policy.confirm = ABDM_CONFIRM_TRY;
     K.now = START + 60 * MINUTES;
-    ask_for("T-4", CONSENT);
-    assert_waits("T-4");
+    ask_for(FOURTH, CONSENT);
+    assert_waits(FOURTH);
     assert_int_equal(fetches(), 3);
 }
 
@@ -535,23 +543,23 @@ what_the_consent_manager_denied_does_not_stand_when_it_no_longer_answers(void **
     assert_refused(TRANSFER, ABDM_E_CONSENT_MISMATCH, "ABDM-1112");
 
     K.now += 30 * SECONDS; /* at first its word is fresh */
-    ask_for("T-2", CONSENT);
-    assert_refused("T-2", ABDM_E_CONSENT_MISMATCH, "ABDM-1112");
+    ask_for(SECOND, CONSENT);
+    assert_refused(SECOND, ABDM_E_CONSENT_MISMATCH, "ABDM-1112");
     assert_int_equal(fetches(), 0);
 
     K.now += 31 * SECONDS;
-    ask_for("T-3", CONSENT);
+    ask_for(THIRD, CONSENT);
     fetch_fails(ABDM_E_GATEWAY_REFUSED, 404, "");
     settle_now();
-    assert_refused("T-3", ABDM_E_CONSENT_UNCONFIRMED, "ABDM-1112");
+    assert_refused(THIRD, ABDM_E_CONSENT_UNCONFIRMED, "ABDM-1112");
 
     K.now += 2 * MINUTES; /* nor by the memory that it does not serve fetches */
-    ask_for("T-4", CONSENT);
-    assert_waits("T-4");
+    ask_for(FOURTH, CONSENT);
+    assert_waits(FOURTH);
     fetch_leaves(SECOND_ID);
     fetched(SECOND_ID, artefact(CONSENT));
     settle_now();
-    assert_begun("T-4", NULL);
+    assert_begun(FOURTH, NULL);
 }
 
 
@@ -563,11 +571,11 @@ a_revocation_meanwhile_wins(void **state)
     (void) state;
     granted_and_asked();
     fetch_leaves(FETCH_ID);
-    ask_for("T-second", CONSENT);
+    ask_for(SECOND, CONSENT);
     notify(CONSENT, "REVOKED", NULL, NULL);
     settle_now();
     assert_refused(TRANSFER, ABDM_E_CONSENT_REVOKED, "ABDM-1062");
-    assert_refused("T-second", ABDM_E_CONSENT_REVOKED, "ABDM-1062");
+    assert_refused(SECOND, ABDM_E_CONSENT_REVOKED, "ABDM-1062");
     fetched(FETCH_ID, artefact(CONSENT));
     assert_true(link_audited(&K, "consent answer refused", ABDM_E_ANSWER_UNKNOWN));
     assert_false(link_changed(&K));
@@ -633,10 +641,10 @@ a_question_that_was_forgotten_is_asked_again_at_the_next_request(void **state)
     abdm_job_t lost = link_take(&K, link_job(&K, "consent.unanswered", -1));
     abdm_job_clear(&lost);
     K.now += 39 * SECONDS;
-    ask_for("T-2", CONSENT);
+    ask_for(SECOND, CONSENT);
     assert_int_equal(fetches(), 0);
     K.now += 1 * SECONDS;
-    ask_for("T-3", CONSENT);
+    ask_for(THIRD, CONSENT);
     assert_int_equal(fetches(), 1);
     fetch_leaves(SECOND_ID);
     fetched(SECOND_ID, artefact(CONSENT));
@@ -689,11 +697,11 @@ a_forged_notice_does_not_keep_the_genuine_one_out(void **state)
     notify(CONSENT, "GRANTED", artefact(CONSENT), NULL);
     assert_true(link_audited(&K, "consent notice kept", ABDM_OK));
     assert_int_equal(confirmation_state(), -1);
-    ask_for("T-2", CONSENT);
+    ask_for(SECOND, CONSENT);
     fetch_leaves(SECOND_ID);
     fetched(SECOND_ID, artefact(CONSENT));
     settle_now();
-    assert_begun("T-2", NULL);
+    assert_begun(SECOND, NULL);
 }
 
 
@@ -758,14 +766,14 @@ an_answer_counts_once(void **state)
     assert_true(link_audited(&K, "consent answer refused", ABDM_E_ANSWER_UNKNOWN));
 
     K.now += 2 * MINUTES;
-    ask_for("T-2", CONSENT);
+    ask_for(SECOND, CONSENT);
     fetch_leaves(SECOND_ID);
     fetched(FETCH_ID, artefact(CONSENT)); /* answered before */
     assert_true(link_audited(&K, "consent answer refused", ABDM_E_ANSWER_UNKNOWN));
-    assert_int_equal(state_of("T-2"), ABDM_TRANSFER_CONFIRMING);
+    assert_int_equal(state_of(SECOND), ABDM_TRANSFER_CONFIRMING);
     fetched(SECOND_ID, artefact(CONSENT));
     settle_now();
-    assert_begun("T-2", NULL);
+    assert_begun(SECOND, NULL);
     fetched(SECOND_ID, artefact(CONSENT));
     assert_true(link_audited(&K, "consent answer refused", ABDM_E_ANSWER_UNKNOWN));
 }
@@ -804,12 +812,12 @@ a_store_that_fails_leaves_the_end_of_a_consent_undecided(void **state)
     settle_now();
     assert_begun(TRANSFER, NULL);
     K.now += 90 * MINUTES;
-    ask_for("T-2", CONSENT);
+    ask_for(SECOND, CONSENT);
     LINK_EACH_READ_FAILS(&K, call(HIP, "consent.notified",
                                   json_pack("{s:{s:s, s:s}}", "notification", "status", "REVOKED",
                                             "consentId", CONSENT)));
     settle_now();
-    assert_refused("T-2", ABDM_E_CONSENT_REVOKED, "ABDM-1062");
+    assert_refused(SECOND, ABDM_E_CONSENT_REVOKED, "ABDM-1062");
 }
 
 

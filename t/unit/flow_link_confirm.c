@@ -348,7 +348,7 @@ test_an_unknown_link_is_refused(void **state)
     story_confirm(&K, HIP, "b1f2d3c4-0a9b-48c7-9d6e-5f4a3b2c1d0e", OTP);
     assert_refused(&K, ABDM_PATH_LINK_ON_CONFIRM, "ABDM-1056");
     story_confirm(&K, HIP, "' OR 1=1 --", OTP);
-    assert_refused(&K, ABDM_PATH_LINK_ON_CONFIRM, "ABDM-1056");
+    assert_refused(&K, ABDM_PATH_LINK_ON_CONFIRM, "ABDM-1006");
     assert_session(ABDM_SESSION_SENT, 0);
 }
 

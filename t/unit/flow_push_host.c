@@ -11,7 +11,9 @@
 #include "crypto/fidelius.h"
 #include "link_kit.h"
 
-#define CONSENT "7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a01"
+#define CONSENT   "7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a01"
+#define CONSENT_2 "7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a02"
+#define CONSENT_3 "7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a03"
 
 static link_kit_t K;
 static char key_text[ABDM_KEY_TEXT], nonce_text[ABDM_NONCE_TEXT];
@@ -212,16 +214,16 @@ hosts_are_remembered_for_each_requester_by_itself(void **state)
 {
     (void) state;
     grant(CONSENT, "HIU_1", "CAREMGT");
-    grant("c2", "HIU_2", "CAREMGT");
-    grant("c3", NULL, "PATRQT");
+    grant(CONSENT_2, "HIU_2", "CAREMGT");
+    grant(CONSENT_3, NULL, "PATRQT");
     (void) ask(CONSENT, "https://a.example/push");
-    (void) ask("c2", "https://b.example/push");
+    (void) ask(CONSENT_2, "https://b.example/push");
     assert_null(alert());
-    (void) ask("c3", "https://c.example/push");
+    (void) ask(CONSENT_3, "https://c.example/push");
     assert_null(alert());
-    (void) ask("c3", "https://d.example/push");
+    (void) ask(CONSENT_3, "https://d.example/push");
     assert_string_equal(alert(), "requester= host=d.example");
-    (void) ask("c2", "https://a.example/push");
+    (void) ask(CONSENT_2, "https://a.example/push");
     assert_string_equal(alert(), "requester=HIU_2 host=a.example");
 }
 

@@ -11,6 +11,10 @@
 #include "confirm_kit.h"
 #include "sign_kit.h"
 
+/* further transfers */
+#define FIRST     "0f9e4f4a-88a5-4fd2-a4c8-900000000001"
+#define SECOND    "0f9e4f4a-88a5-4fd2-a4c8-900000000002"
+
 /* With blanks, escapes and a number that a reader would write in another way. */
 #define DETAIL                                                                                     \
     "{ \"consentId\" : \"" CONSENT "\",\n  \"patient\":{\"id\":\"asha.k\\u0040sbx\"},"             \
@@ -295,11 +299,11 @@ a_consent_kept_under_another_policy_is_looked_at_again(void **state)
     notified(sign_bare(cm_key, -1, DETAIL)); /* no key yet */
     assert_int_equal(is_signed(), ABDM_SIGNED_NO_KEY);
     K.policy.signature = ABDM_SIGNATURE_ENFORCE;
-    ask_for("T-1", CONSENT);
-    assert_refused("T-1", ABDM_E_CONSENT_SIGNATURE, "ABDM-1112");
+    ask_for(FIRST, CONSENT);
+    assert_refused(FIRST, ABDM_E_CONSENT_SIGNATURE, "ABDM-1112");
     with_key();
-    ask_for("T-2", CONSENT);
-    assert_begun("T-2", NULL);
+    ask_for(SECOND, CONSENT);
+    assert_begun(SECOND, NULL);
 }
 
 

@@ -13,9 +13,11 @@
 #include "body.h"
 #include "gateway/inbound.h"
 
+#define ID "c0ffee00-1111-4222-8333-444455556666"
+
 static const char GRANTED[] =
-    "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":\"c0ffee00\",\"consentDetail\":{"
-    "\"schemaVersion\":\"v3\",\"consentId\":\"c0ffee00\","
+    "{\"notification\":{\"status\":\"GRANTED\",\"consentId\":\"" ID "\",\"consentDetail\":{"
+    "\"schemaVersion\":\"v3\",\"consentId\":\"" ID "\","
     "\"createdAt\":\"2026-03-05T09:20:11.120Z\",\"patient\":{\"id\":\"asha.k@sbx\"},"
     "\"careContexts\":[{\"patientReference\":\"MR-40021\",\"careContextReference\":\"OPD-1\"},"
     "{\"patientReference\":\"MR-40021\",\"careContextReference\":\"OPD-2\"}],"
@@ -81,7 +83,7 @@ a_granted_notice_is_read_whole(void **state)
     (void) state;
     assert_int_equal(notice_of(parse(GRANTED), &n).code, ABDM_OK);
     assert_true(n.detailed);
-    assert_string_equal(n.consent.id, "c0ffee00");
+    assert_string_equal(n.consent.id, ID);
     assert_int_equal(n.consent.status, ABDM_CONSENT_GRANTED);
     assert_string_equal(n.consent.hip_id, "IN0990001234_1");
     assert_string_equal(n.consent.hiu_id, "IN0880005678_1");
@@ -111,7 +113,7 @@ a_notification_in_a_list_of_one_is_read_and_in_any_other_list_refused(void **sta
     (void) state;
     put(body, "notification", json_pack("[O]", inner));
     assert_int_equal(notice_of(body, &n).code, ABDM_OK);
-    assert_string_equal(n.consent.id, "c0ffee00");
+    assert_string_equal(n.consent.id, ID);
     assert_true(n.detailed);
     abdm_consent_notice_clear(&n);
 
@@ -168,6 +170,8 @@ each_required_text_of_a_granted_notice_is_required(void **state)
         assert_notice_accepted(paths[i], json_string("\xe0\xa4\x85"));
     }
     assert_id_field("notification.consentId", "notification.consentId");
+    assert_notice_refused("notification.consentId", json_string("asha.k@sbx"),
+                          "notification.consentId: a UUID");
     assert_id_field(DETAIL "careContexts.1.patientReference",
                     DETAIL "careContexts.patientReference");
     assert_id_field(DETAIL "careContexts.1.careContextReference",
@@ -358,7 +362,7 @@ an_unknown_status_is_refused_with_the_id_kept(void **state)
     json_t *body = parse(GRANTED);
     put(body, "notification.status", json_null());
     assert_int_equal(notice_of(body, &n).code, ABDM_E_FIELD);
-    assert_string_equal(n.consent.id, "c0ffee00");
+    assert_string_equal(n.consent.id, ID);
     abdm_consent_notice_clear(&n);
 }
 
@@ -376,7 +380,7 @@ assert_bare(json_t *body, abdm_consent_status_t status)
 
     assert_int_equal(notice_of(body, &n).code, ABDM_OK);
     assert_false(n.detailed);
-    assert_string_equal(n.consent.id, "c0ffee00");
+    assert_string_equal(n.consent.id, ID);
     assert_int_equal(n.consent.status, status);
     assert_null(n.consent.hip_id);
     assert_null(n.consent.hiu_id);
@@ -396,7 +400,7 @@ a_notice_that_grants_nothing_may_be_bare(void **state)
     (void) state;
     for (size_t i = 0; i < 4; i++)
         assert_bare(json_pack("{s{ssss}}", "notification", "status", endings[i], "consentId",
-                              "c0ffee00"),
+                              ID),
                     ending_status[i]);
 }
 

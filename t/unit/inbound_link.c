@@ -14,6 +14,9 @@
 #include "body.h"
 #include "gateway/inbound_link.h"
 
+#define TRANSACTION "b4d0c3f2-9b18-4a7e-8c55-3f2e1d0c9b8a"
+#define ANOTHER "e1d2c3b4-0a9b-48c7-9d6e-5f4a3b2c1d0e"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char DISCOVER[] =
@@ -26,7 +29,8 @@ static const char DISCOVER[] =
     "\"name\":\"Asha Kumari\",\"gender\":\"F\",\"yearOfBirth\":1988}}";
 
 static const char DISCOVER_V0_5[] =
-    "{\"requestId\":\"own\",\"timestamp\":\"2026-03-05T09:20:11.120\",\"transactionId\":\"t-1\","
+    "{\"requestId\":\"own\",\"timestamp\":\"2026-03-05T09:20:11.120\","
+    "\"transactionId\":\"" TRANSACTION "\","
     "\"patient\":{\"id\":\"asha.k@sbx\",\"verifiedIdentifiers\":["
     "{\"type\":\"NDHM_HEALTH_NUMBER\",\"value\":\"91111222233334\"},"
     "{\"type\":\"HEALTH_ID\",\"value\":\"asha.k@sbx\"},"
@@ -34,14 +38,15 @@ static const char DISCOVER_V0_5[] =
     "\"name\":\"Asha\",\"gender\":\"female\",\"yearOfBirth\":\"1988\"}}";
 
 static const char INIT[] =
-    "{\"transactionId\":\"t-1\",\"abhaAddress\":\"Asha.K@sbx\",\"patient\":["
+    "{\"transactionId\":\"" TRANSACTION "\",\"abhaAddress\":\"Asha.K@sbx\",\"patient\":["
     "{\"referenceNumber\":\"MR-40021\",\"careContexts\":[{\"referenceNumber\":\"OPD-1\"},"
     "{\"referenceNumber\":\"OPD-2\"}],\"hiType\":\"OPConsultation\",\"count\":2},"
     "{\"referenceNumber\":\"MR-40021\",\"careContexts\":[{\"referenceNumber\":\"OPD-1\"}],"
     "\"hiType\":\"PRESCRIPTION\",\"count\":1}]}";
 
 static const char INIT_V0_5[] =
-    "{\"requestId\":\"own\",\"transactionId\":\"t-1\",\"patient\":{\"id\":\"asha.k@sbx\","
+    "{\"requestId\":\"own\",\"transactionId\":\"" TRANSACTION "\","
+    "\"patient\":{\"id\":\"asha.k@sbx\","
     "\"referenceNumber\":\"MR-40021\",\"careContexts\":[{\"referenceNumber\":\"OPD-1\"}]}}";
 
 static const char CONFIRM[] =
@@ -83,7 +88,7 @@ a_discovery_is_read_whole(void **state)
     assert_int_equal(d.n_mobiles, 0);
 
     assert_int_equal(discover(parse(DISCOVER_V0_5), &d).code, ABDM_OK);
-    assert_string_equal(d.transaction_id, "t-1");
+    assert_string_equal(d.transaction_id, TRANSACTION);
     assert_string_equal(d.abha_number, "91111222233334");
     assert_string_equal(d.mobile[0], "9000000001");
     assert_int_equal(d.n_mrs, 0);
@@ -146,7 +151,8 @@ a_discovery_without_its_fields_is_refused(void **state)
         assert_discovery_refused(texts[i], json_string("a\x7f"), texts[i]);
     }
     assert_discovery_refused("transactionId", text_of(256), "transactionId");
-    assert_discovery_accepted("transactionId", text_of(255));
+    assert_discovery_refused("transactionId", json_string("asha.k@sbx"), "transactionId");
+    assert_discovery_accepted("transactionId", json_string(ANOTHER));
     assert_discovery_refused("patient.id", json_string("asha"), "patient.id");
     assert_discovery_refused("patient.id", json_string("91111222233334"), "patient.id");
     assert_discovery_refused("patient", NULL, "patient:");
@@ -426,7 +432,7 @@ an_init_is_read_with_each_reference_once(void **state)
     assert_int_equal(abdm_in_link_init(body, &i).code, ABDM_OK);
     json_decref(body);
     assert_false(i.outcome.failed);
-    assert_string_equal(i.transaction_id, "t-1");
+    assert_string_equal(i.transaction_id, TRANSACTION);
     assert_string_equal(i.abha_address, "asha.k@sbx");
     assert_string_equal(i.patient_ref, "MR-40021");
     assert_int_equal(i.n_contexts, 2);
@@ -441,7 +447,7 @@ an_init_is_read_with_each_reference_once(void **state)
     body = parse(INIT_V0_5);
     assert_int_equal(abdm_in_link_init(body, &i).code, ABDM_OK);
     json_decref(body);
-    assert_string_equal(i.transaction_id, "t-1");
+    assert_string_equal(i.transaction_id, TRANSACTION);
     assert_string_equal(i.abha_address, "asha.k@sbx");
     assert_string_equal(i.patient_ref, "MR-40021");
     assert_int_equal(i.n_contexts, 1);
@@ -614,7 +620,8 @@ static void
 an_error_instead_of_an_init_is_told(void **state)
 {
     abdm_in_link_init_t i;
-    json_t *body = parse("{\"transactionId\":\"t-1\",\"abhaAddress\":\"asha.k@sbx\",\"error\":{"
+    json_t *body = parse("{\"transactionId\":\"" TRANSACTION "\","
+                         "\"abhaAddress\":\"asha.k@sbx\",\"error\":{"
                          "\"code\":\"ABDM-1056\",\"message\":\"already linked\"},"
                          "\"response\":{\"requestId\":\"r-1\"}}");
 
@@ -623,7 +630,7 @@ an_error_instead_of_an_init_is_told(void **state)
     assert_true(i.outcome.failed);
     assert_string_equal(i.outcome.code, "1056");
     assert_string_equal(i.outcome.request_id, "r-1");
-    assert_string_equal(i.transaction_id, "t-1");
+    assert_string_equal(i.transaction_id, TRANSACTION);
     assert_null(i.patient_ref);
     abdm_in_link_init_clear(&i);
     json_decref(body);
@@ -644,14 +651,14 @@ the_ids_of_an_init_are_known_though_the_rest_is_wrong(void **state)
 
     (void) state;
     assert_int_equal(init_with(INIT, "patient", NULL, &i).code, ABDM_E_FIELD);
-    assert_string_equal(i.transaction_id, "t-1");
+    assert_string_equal(i.transaction_id, TRANSACTION);
     assert_string_equal(i.abha_address, "asha.k@sbx");
     abdm_in_link_init_clear(&i);
     assert_int_equal(init_with(INIT, "response", json_integer(7), &i).code, ABDM_E_FIELD);
-    assert_string_equal(i.transaction_id, "t-1");
+    assert_string_equal(i.transaction_id, TRANSACTION);
     abdm_in_link_init_clear(&i);
     assert_int_equal(init_with(INIT, "abhaAddress", json_integer(7), &i).code, ABDM_E_FIELD);
-    assert_string_equal(i.transaction_id, "t-1");
+    assert_string_equal(i.transaction_id, TRANSACTION);
     abdm_in_link_init_clear(&i);
 
     json_t *body = parse("[]");
@@ -734,7 +741,8 @@ a_confirmation_without_its_fields_is_refused(void **state)
     assert_int_equal(confirm_with("confirmation.linkRefNumber", text_of(256), &c).code,
                      ABDM_E_FIELD);
     abdm_in_link_confirm_clear(&c);
-    assert_int_equal(confirm_with("confirmation.linkRefNumber", text_of(255), &c).code, ABDM_OK);
+    assert_int_equal(confirm_with("confirmation.linkRefNumber", json_string(ANOTHER), &c).code,
+                     ABDM_OK);
     abdm_in_link_confirm_clear(&c);
     assert_int_equal(confirm_with("confirmation.token", text_of(33), &c).code, ABDM_E_FIELD);
     abdm_in_link_confirm_clear(&c);

@@ -13,9 +13,13 @@
 #include "body.h"
 #include "gateway/inbound.h"
 
+#define ID "c0ffee00-1111-4222-8333-444455556666"
+#define TRANSACTION "d1d2d3d4-0101-4202-8303-040506070809"
+#define ANOTHER "e1d2c3b4-0a9b-48c7-9d6e-5f4a3b2c1d0e"
+
 static const char REQUEST[] =
-    "{\"requestId\":\"\",\"timestamp\":\"\",\"transactionId\":\"d1d2d3d4\",\"hiRequest\":{"
-    "\"consent\":{\"id\":\"c0ffee00\"},\"dateRange\":{\"from\":\"2025-03-05T00:00:00.000Z\","
+    "{\"requestId\":\"\",\"timestamp\":\"\",\"transactionId\":\"" TRANSACTION "\",\"hiRequest\":{"
+    "\"consent\":{\"id\":\"" ID "\"},\"dateRange\":{\"from\":\"2025-03-05T00:00:00.000Z\","
     "\"to\":\"2026-03-05T09:20:00.000Z\"},\"dataPushUrl\":\"https://hiu.example.in/push?a=b\","
     "\"keyMaterial\":{\"cryptoAlg\":\"ECDH\",\"curve\":\"curve25519\",\"dhPublicKey\":{"
     "\"expiry\":\"2026-03-06T09:20:00.000Z\",\"parameters\":\"Ephemeral public key\","
@@ -49,8 +53,8 @@ assert_request_refused(const char *path, json_t *value, abdm_code_t code, const 
     if (strncmp(err.what, names, strlen(names)) != 0)
         fail_msg("%s: says \"%s\"", path, err.what);
     if (ids) {
-        assert_string_equal(request.transaction_id, "d1d2d3d4");
-        assert_string_equal(request.consent_id, "c0ffee00");
+        assert_string_equal(request.transaction_id, TRANSACTION);
+        assert_string_equal(request.consent_id, ID);
     }
     abdm_hi_request_clear(&request);
     assert_null(request.transaction_id);
@@ -90,8 +94,8 @@ a_request_for_health_information_is_read_whole(void **state)
 
     (void) state;
     assert_int_equal(request_of(parse(REQUEST), &r).code, ABDM_OK);
-    assert_string_equal(r.transaction_id, "d1d2d3d4");
-    assert_string_equal(r.consent_id, "c0ffee00");
+    assert_string_equal(r.transaction_id, TRANSACTION);
+    assert_string_equal(r.consent_id, ID);
     assert_true(r.from == ms("2025-03-05T00:00:00Z"));
     assert_true(r.to == ms("2026-03-05T09:20:00Z"));
     assert_string_equal(r.push_url, "https://hiu.example.in/push?a=b");
@@ -116,7 +120,8 @@ each_field_of_a_request_is_required_by_its_path(void **state)
         assert_no_text(ids[i], ABDM_E_FIELD, ids[i], false);
         assert_request_refused(ids[i], text_of(256), ABDM_E_FIELD, ids[i], false);
         assert_request_refused(ids[i], json_string("a\r\nb"), ABDM_E_FIELD, ids[i], false);
-        assert_request_accepted(ids[i], text_of(255));
+        assert_request_refused(ids[i], json_string("91111222233334"), ABDM_E_FIELD, ids[i], false);
+        assert_request_accepted(ids[i], json_string(ANOTHER));
         assert_no_text(dates[i], ABDM_E_FIELD, dates[i], true);
         assert_request_refused(dates[i], json_string("x"), ABDM_E_FIELD, dates[i], true);
         assert_request_accepted(dates[i], json_string("2026-03-05 14:50:11.5"));

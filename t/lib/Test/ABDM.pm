@@ -26,6 +26,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Mojo::UserAgent;
 use POSIX qw(WNOHANG);
+use Test::Canary;
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
@@ -531,6 +532,7 @@ sub no_violations ($self, $name = 'every message kept to the protocol') {
 # Stops all, looks through the log, and ends the test. Options: alerts => qr/allowed/.
 sub finish ($self, %option) {
     $self->{checked} = 1;
+    my @birds = Test::Canary::gather($self);
     $self->stop;
     Test::More::ok(!$self->{late}{nginx}, 'nginx ends when it is told to');
     my $log    = $self->error_log;
@@ -541,6 +543,7 @@ sub finish ($self, %option) {
     Test::More::unlike($logs, qr/Sanitizer|runtime error:/, 'no sanitizer report');
     my @leaked = grep { index($logs, _utf8($_)) >= 0 } @{ $self->{canaries} };
     Test::More::is("@leaked", '', 'no person, number or secret in any log');
+    Test::More::is(join("\n", Test::Canary::leaks($self, @birds)), '', 'nor in the store, in any spelling');
     if (!Test::More->builder->is_passing) { Test::More::diag(_tail($log)) }
     $self->_remove;
     Test::More::done_testing();

@@ -54,6 +54,7 @@ sub add_routes ($routes, $state, $cm) {
         my $keys = $state->keys;
         return { token => $wish->{refresh} ? $keys->refresh_token : $keys->callback_token($wish) };
     });
+    $get->('/canaries' => sub ($c) { return { canaries => _canaries($state) } });
     $post->('/sessions/forget' => sub ($c, $wish) { $state->forget_sessions; return { ok => 1 } });
 
     $post->('/consents' => sub ($c, $wish) { return _consent($cm->new_consent($wish)) });
@@ -118,6 +119,21 @@ sub add_routes ($routes, $state, $cm) {
     });
     $sim->any('/*rest' => sub ($c) { $c->render(json => { error => 'no such control call' }, status => 404) });
     return;
+}
+
+# Whatever was given out or told of people that no log may have: {text, what}.
+sub _canaries ($state) {
+    my @all = ({ what => 'client secret', text => $state->config->{client_secret} });
+    for my $citizen (values %{ $state->citizens }) {
+        push @all, map { { what => $_, text => $citizen->{$_} } } grep { length($citizen->{$_} // q{}) } qw(name number mobile address);
+    }
+    push @all, map { { what => 'session token', text => $_ } } keys %{ $state->sessions };
+    push @all, map { { what => 'link token', text => $_ } } keys %{ $state->link_tokens };
+    push @all, map { { what => 'bearer', text => $_->{token} } } values %{ $state->keys->cached };
+    push @all, map { { what => 'OTP', text => $_ } } grep { defined } (map { $_->{otp} } values %{ $state->auths }),
+        map { $_->{code} } @{ $state->sms };
+    push @all, map { { what => 'SMS', text => $_->{text} } } grep { length($_->{text} // q{}) } @{ $state->sms };
+    return \@all;
 }
 
 sub _clock () { return { now => iso(), moved => clock_moved() } }
