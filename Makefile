@@ -2,6 +2,7 @@
 # make demo       installs what is needed, builds, runs the main job (KEEP=1 leaves it running)
 # make certify    installs what is needed, builds VARIANT=test, shows the rows of ABDM's test sheets: build/certify
 # make test       installs what is needed, builds, passes all tests
+# make coverage   what the tests reach of lib/, in lines and in branches
 # make bench      figures, one tab-separated line each
 # make fuzz       every parser that meets the outside, SECONDS=30 each
 # make install    into DESTDIR: the module where nginx looks for it, all else under prefix
@@ -25,8 +26,8 @@ CFLAGS_test := -DABDM_FAULTS
 CFLAGS_asan := -DABDM_FAULTS -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
 CFLAGS_torture := -DABDM_FAULTS -O1 -fno-omit-frame-pointer -fno-optimize-sibling-calls \
                   -fvisibility=default -U_FORTIFY_SOURCE
-CFLAGS_cov := -DABDM_FAULTS -O0 --coverage -fno-omit-frame-pointer -fvisibility=default -U_FORTIFY_SOURCE
-LDFLAGS_cov := --coverage
+CFLAGS_cov := -DABDM_FAULTS -O0 --coverage -fprofile-update=atomic -fno-omit-frame-pointer -fvisibility=default -U_FORTIFY_SOURCE
+LDFLAGS_cov := --coverage -Wl,-u,__gcov_dump
 LDFLAGS_asan := -fsanitize=address,undefined
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) \
              $(CFLAGS_$(VARIANT)) -DABDM_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PKGS))
@@ -55,7 +56,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check bench fuzz clean
+.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench fuzz clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -158,6 +159,14 @@ check:
 	@$(MAKE) -s -j$(JOBS) lib module unit
 	CMOCKA_MESSAGE_OUTPUT=TAP ABDM_BUILD=$(B) ABDM_BIN=$(B)/abdm FIDELIUS_PIPE=$(B)/tools/fidelius_pipe \
 	    prove -j$(JOBS) --timer -It/lib $(TESTS)
+
+# these also with every call failing that can: no branch of their rooms may be missed
+FAULTY   := consent token token_cache jwks fidelius fidelius_keys seal signature
+
+coverage:
+	@.ci/deps.sh build demo test coverage
+	@$(MAKE) -s -j$(JOBS) VARIANT=cov lib module unit $(FAULTY:%=build/cov/torture/unit/%)
+	@t/coverage build/cov $(FAULTY)
 
 SECONDS  ?= 30
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, those that are missing and no more:
 #
-#     .ci/deps.sh build [demo] [certify] [test] [bench] [ci]
+#     .ci/deps.sh build [demo] [certify] [test] [bench] [coverage] [ci]
 #
 # This is the one list of what the project needs. Only root can install; others are told what is missing.
 set -eu
@@ -14,6 +14,7 @@ demo='openssl curl perl libmojolicious-perl libcryptx-perl libcpanel-json-xs-per
 certify='zbar-tools'
 test='libcmocka-dev zbar-tools librsvg2-bin'
 bench='wrk sqlite3'
+coverage='gcovr'
 ci='git clang clang-tidy clang-format libclang-rt-14-dev binutils libperl-critic-perl shellcheck'
 
 missing=
@@ -24,8 +25,9 @@ for purpose in "$@"; do
         certify) packages=$certify ;;
         test) packages=$test ;;
         bench) packages=$bench ;;
+        coverage) packages=$coverage ;;
         ci) packages=$ci ;;
-        *) echo "usage: $0 build [demo] [certify] [test] [bench] [ci]" >&2; exit 2 ;;
+        *) echo "usage: $0 build [demo] [certify] [test] [bench] [coverage] [ci]" >&2; exit 2 ;;
     esac
     for package in $packages; do
         status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

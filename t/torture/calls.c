@@ -17,6 +17,8 @@
 #include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <pthread.h>
 #include <sqlite3.h>

@@ -5,6 +5,7 @@
 #ifndef ABDM_TORTURE_CMOCKA_H
 #define ABDM_TORTURE_CMOCKA_H
 
+#include <openssl/rsa.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ int torture_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction up,
                 CMFixtureFunction down);
 _Noreturn void torture_skip(void);
 int torture_patience(int ms);
+EVP_PKEY *torture_rsa_key(unsigned bits);
 void torture_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Two numbers that should be equal and are not; something that should hold and does not;
@@ -41,6 +43,9 @@ void torture_print(const char *format, ...) __attribute__((format(printf, 1, 2))
 void torture_number(intmax_t got, intmax_t want, const char *what, const char *file, int line);
 void torture_holds(int holds, const char *what, const char *file, int line);
 void torture_same(int same, const char *what, const char *file, int line);
+
+#undef EVP_RSA_gen
+#define EVP_RSA_gen(bits) torture_rsa_key(bits)
 
 #define TORTURE_(kind, ok, text) torture_##kind((ok) ? 1 : 0, text, __FILE__, __LINE__)
 

@@ -37,7 +37,7 @@
 
 #define countof(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { SEEN = 1 << 20, HITS = 2, SAY_MAX = 3000, PATIENCE_MS = 500 };
+enum { SEEN = 1 << 20, HITS = 2, SAY_MAX = 3000, PATIENCE_MS = 500, KEYS_MAX = 8, KEY_BITS = 2048 };
 
 typedef enum {
     END_NONE, /* still running, or died */
@@ -83,6 +83,8 @@ static struct {
     int64_t deadline_us;
     torture_kind_t kind; /* of the fault of this run */
     unsigned faults, unreached, cut, failures;
+    EVP_PKEY *key[KEYS_MAX]; /* made before the runs with faults; NULL: given to the test, or none */
+    unsigned *keys_wanted;   /* by the test that asks for most; shared with the process of the run */
 } H;
 
 int __lsan_do_recoverable_leak_check(void);
@@ -217,6 +219,24 @@ void
 torture_skip(void)
 {
     finish(END_SKIPPED, "", "", 0);
+}
+
+
+/* Making one takes longer than most tests: those that a program asked for while it was learnt about
+ * are made once for all of its runs. */
+EVP_PKEY *
+torture_rsa_key(unsigned bits)
+{
+    static unsigned asked;
+    EVP_PKEY *key = NULL;
+
+    if (bits == KEY_BITS && asked < KEYS_MAX) {
+        key = H.key[asked];
+        H.key[asked++] = NULL;
+        if (*H.keys_wanted < asked)
+            *H.keys_wanted = asked;
+    }
+    return key != NULL ? key : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) bits);
 }
 
 
@@ -517,6 +537,7 @@ torture_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction up, CMFi
     size_t failed = 0, seconds = (size_t) option("TORTURE_SECONDS", 0);
 
     H.outcome = share(sizeof(*H.outcome), NULL);
+    H.keys_wanted = share(sizeof(*H.keys_wanted), NULL);
     H.seen = share(SEEN * sizeof(*H.seen), getenv("TORTURE_SEEN"));
     torture = share(sizeof(*torture), NULL);
     torture->depth = option("TORTURE_DEPTH", 2);
@@ -535,6 +556,8 @@ torture_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction up, CMFi
         }
     }
     qsort(cases, n, sizeof(*cases), by_time);
+    for (unsigned i = 0; i < *H.keys_wanted; i++)
+        H.key[i] = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) KEY_BITS);
     for (size_t i = 0; i < n; i++) {
         unsigned before = H.faults;
         unsigned bad = torment(&cases[i], up, down);
@@ -545,6 +568,8 @@ torture_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction up, CMFi
         free(cases[i].path);
     }
     printf("# %u faults, %u not reached, %u cut\n", H.faults, H.unreached, H.cut);
+    for (unsigned i = 0; i < KEYS_MAX; i++)
+        EVP_PKEY_free(H.key[i]);
     free(cases);
     return failed > 0 || H.failures > 0;
 }
