@@ -5,6 +5,7 @@
 # make coverage   what the tests reach of lib/, in lines and in branches
 # make bench      figures, one tab-separated line each
 # make fuzz       every parser that meets the outside, SECONDS=30 each
+# make mutants    shows that tests notice when a control is removed, each in turn
 # make install    into DESTDIR: the module where nginx looks for it, all else under prefix
 #
 # VARIANT=asan builds into build/asan with AddressSanitizer and UBSan; the tests run on
@@ -56,7 +57,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench fuzz clean
+.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench fuzz mutants clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -174,6 +175,11 @@ SECONDS  ?= 30
 fuzz:
 	+@.ci/deps.sh build ci
 	+@t/fuzz/run $(SECONDS)
+
+# MUTANTS="J10 C3.page" for some; RESUME=1 goes on where an earlier run of the same tree was ended
+mutants:
+	@.ci/deps.sh build demo test
+	@t/mutants/run $(if $(RESUME),--resume) $(MUTANTS)
 
 # stdout has figures only
 bench:

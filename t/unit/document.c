@@ -544,6 +544,21 @@ contained_patient(json_t *b)
 
 
 static void
+patient_elsewhere(json_t *b)
+{
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(json_object_get(b, "entry"), i, entry) {
+        json_t *resource = json_object_get(entry, "resource");
+        if (strcmp(abdm_json_string_at(resource, "resourceType"), "Encounter") == 0)
+            json_object_set_new(resource, "subject", json_pack("{s:s}", "reference",
+                                                               "https://h.example/Patient/9"));
+    }
+}
+
+
+static void
 subject_is_no_patient(json_t *b)
 {
     json_object_set(composition_of(b), "subject", json_object_get(composition_of(b), "custodian"));
@@ -641,6 +656,7 @@ bundles_with_a_fault_are_refused(void **state)
         {other_patient, ABDM_E_CONSENT_PATIENT, "Patient.identifier"},
         {second_patient, ABDM_E_CONSENT_PATIENT, "Patient.identifier"},
         {contained_patient, ABDM_E_CONSENT_PATIENT, "Patient.identifier"},
+        {patient_elsewhere, ABDM_E_CONSENT_PATIENT, "subject"},
         {subject_is_no_patient, ABDM_E_RECORD_FORM, "F_REFERENCE_TARGET: "},
         {dangling, ABDM_E_RECORD_FORM, "F_REFERENCE: "},
         {orphan, ABDM_E_RECORD_FORM, "F_ORPHAN: "},

@@ -42,9 +42,9 @@ expect(const char *bundle, const char *said, const char *not_said)
     char *html = page_of(bundle);
 
     if (said != NULL && strstr(html, said) == NULL)
-        fail_msg("not there: %s in %s", said, html);
+        fail_msg("not there: %s in %.600s", said, strstr(html, "<main>"));
     if (not_said != NULL && strstr(html, not_said) != NULL)
-        fail_msg("there: %s in %s", not_said, html);
+        fail_msg("there: %s in %.600s", not_said, strstr(html, "<main>"));
     free(html);
 }
 
@@ -166,7 +166,7 @@ a_document_is_shown_with_its_head_and_sections(void **state)
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         char *html = page_of(bundle);
         if (strstr(html, said[i]) == NULL)
-            fail_msg("not there: %s in %s", said[i], html);
+            fail_msg("not there: %s in %.600s", said[i], strstr(html, "<main>"));
         expect_own_markup(html);
         free(html);
     }
@@ -260,7 +260,7 @@ narrative_is_shown_as_its_text_alone(void **state)
         char *text = json_dumps(bundle, 0);
         assert_int_equal(abdm_fhir_preview(text, strlen(text), &html).code, ABDM_OK);
         if (strstr(html, rows[i].text) == NULL)
-            fail_msg("row %zu: %s", i, html);
+            fail_msg("row %zu: %.600s", i, strstr(html, "<main>"));
         assert_null(strstr(html, "evil"));
         free(html);
         free(text);

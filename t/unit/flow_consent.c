@@ -72,6 +72,7 @@ a_granted_notice_is_kept_whole_and_acknowledged(void **state)
     (void) state;
     flow_kit_init(&k);
     assert_int_equal(flow_run(&k, &ev, &out).code, ABDM_OK);
+    assert_int_equal(flow_count(&out, ABDM_EFFECT_CONSENT), 1);
     const abdm_consent_t *c = &flow_nth(&out, ABDM_EFFECT_CONSENT, 0)->u.consent;
     assert_string_equal(c->id, CONSENT);
     assert_string_equal(c->hip_id, HIP);
@@ -100,6 +101,7 @@ assert_becomes_tombstone(const char *body, abdm_consent_status_t want, bool know
     if (known)
         flow_kit_grant(&k);
     assert_int_equal(flow_run(&k, &ev, &out).code, ABDM_OK);
+    assert_int_equal(flow_count(&out, ABDM_EFFECT_CONSENT), 1);
     const abdm_consent_t *c = &flow_nth(&out, ABDM_EFFECT_CONSENT, 0)->u.consent;
     assert_string_equal(c->id, CONSENT);
     assert_string_equal(c->hip_id, HIP);

@@ -122,6 +122,7 @@ a_consent_that_vanished_ends_the_transfer(void **state)
     pushing(&k, 2);
     k.has_consent = false;
     assert_int_equal(flow_run(&k, &ev, &out).code, ABDM_OK);
+    assert_non_null(flow_job(&out, "transfer.over"));
     assert_string_equal(flow_job(&out, "transfer.over")->body, "E_CONSENT_UNKNOWN");
     abdm_effects_clear(&out);
     flow_kit_clear(&k);

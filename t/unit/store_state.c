@@ -85,6 +85,7 @@ a_transfer_and_its_parts_are_read_back_as_they_were_kept(void **state)
     assert_int_equal(pending, 2);
     assert_int_equal(pages, 1);
     abdm_transfer_clear(&t);
+    assert_int_equal(view->transfer(view, "HIP_2", "T-1", &t).code, ABDM_E_NOT_FOUND);
 }
 
 
