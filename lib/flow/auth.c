@@ -477,7 +477,7 @@ abdm_flow_auth_notified(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm
     } else if (abdm_failed(why)) {
         abdm_effect_audit(out, ev->hip_id, ev->request_id, "authentication notice refused", why,
                           NULL);
-        abdm_flow_refuse(out, ev, "", ABDM_PATH_AUTH_ON_NOTIFY, why);
+        abdm_flow_refuse_old(out, ev, ABDM_PATH_AUTH_ON_NOTIFY, why);
     } else {
         abdm_out_auth_on_notify(&answer, ev->request_id);
         abdm_flow_reply(out, ev, "", ABDM_PATH_AUTH_ON_NOTIFY, &answer, "reply.sent");

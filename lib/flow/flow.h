@@ -161,6 +161,9 @@ bool abdm_flow_is_undecided(abdm_err_t err);
 /* Job that tells the gateway why a callback was refused. */
 void abdm_flow_refuse(abdm_effects_t *out, const abdm_event_t *ev, const char *subject,
                       const char *path, abdm_err_t why);
+/* The same in the form of v0.5. */
+void abdm_flow_refuse_old(abdm_effects_t *out, const abdm_event_t *ev, const char *path,
+                          abdm_err_t why);
 
 /* --- linking begun by the hospital --- */
 

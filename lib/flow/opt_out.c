@@ -284,7 +284,7 @@ abdm_flow_patient_status(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abd
         err = obey(ctx, ev, &notice, out);
     } else if (err.code != ABDM_E_MEMORY) {
         abdm_effect_audit(out, ev->hip_id, "", "patient's status refused", err, NULL);
-        abdm_flow_refuse(out, ev, "", ABDM_PATH_STATUS_ON_NOTIFY, err);
+        abdm_flow_refuse_old(out, ev, ABDM_PATH_STATUS_ON_NOTIFY, err);
         err = ABDM_NO_ERR;
     }
     abdm_in_patient_status_clear(&notice);

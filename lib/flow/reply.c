@@ -1,6 +1,7 @@
 /* Answers to callbacks: every on-* call of the flows is made here. */
 #include "flow/flow.h"
 #include "gateway/outbound.h"
+#include "gateway/outbound_link.h"
 
 
 void
@@ -36,6 +37,16 @@ abdm_flow_refuse(abdm_effects_t *out, const abdm_event_t *ev, const char *subjec
 
     abdm_out_error(&body, why, ev->request_id);
     abdm_flow_reply(out, ev, subject, path, &body, "reply.sent");
+}
+
+
+void
+abdm_flow_refuse_old(abdm_effects_t *out, const abdm_event_t *ev, const char *path, abdm_err_t why)
+{
+    abdm_buf_t body = {0};
+
+    abdm_out_old_error(&body, why, ev->request_id);
+    abdm_flow_reply(out, ev, "", path, &body, "reply.sent");
 }
 
 

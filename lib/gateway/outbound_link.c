@@ -570,6 +570,19 @@ abdm_out_status_on_notify(abdm_buf_t *out, const char *request_id)
 }
 
 
+void
+abdm_out_old_error(abdm_buf_t *out, abdm_err_t err, const char *request_id)
+{
+    abdm_jw_t w;
+
+    abdm_jw_begin(&w, out);
+    abdm_jw_open(&w, '{');
+    abdm_out_write_old_error(&w, err);
+    abdm_out_write_echo(&w, "resp", request_id);
+    abdm_jw_close(&w, '}');
+}
+
+
 /* --- the bridge --- */
 
 void

@@ -106,6 +106,8 @@ void abdm_out_auth_confirm_person(abdm_buf_t *out, const char *transaction_id, c
                                   const char *gender, const char *date_of_birth);
 void abdm_out_auth_on_notify(abdm_buf_t *out, const char *request_id);
 void abdm_out_status_on_notify(abdm_buf_t *out, const char *request_id);
+/* The refusing form of both: what abdm_out_error says, its code as a number. */
+void abdm_out_old_error(abdm_buf_t *out, abdm_err_t err, const char *request_id);
 
 /* --- the bridge itself --- */
 void abdm_out_bridge_url(abdm_buf_t *out, const char *url);

@@ -6,6 +6,7 @@
 #include "gateway/wire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/abha.h"
@@ -238,16 +239,50 @@ abdm_wire_message(const json_t *error, char *out, size_t cap)
 }
 
 
+static bool
+is_own_trouble(const abdm_error_info_t *info)
+{
+    return info->wire[0] == '\0' || strcmp(info->wire, OWN_TROUBLE_CODE) == 0;
+}
+
+
+static const char *
+code_of(const abdm_error_info_t *info)
+{
+    return is_own_trouble(info) ? OWN_TROUBLE_CODE : info->wire;
+}
+
+
+static const char *
+text_of(const abdm_error_info_t *info)
+{
+    return is_own_trouble(info) ? OWN_TROUBLE_TEXT : info->meaning;
+}
+
+
 void
 abdm_out_write_error(abdm_jw_t *w, abdm_err_t err)
 {
     const abdm_error_info_t *info = abdm_error_info(err.code);
-    bool own = info->wire[0] == '\0' || strcmp(info->wire, OWN_TROUBLE_CODE) == 0;
 
     abdm_jw_key(w, "error");
     abdm_jw_open(w, '{');
-    abdm_jw_kv(w, "code", own ? OWN_TROUBLE_CODE : info->wire);
-    abdm_jw_kv(w, "message", own ? OWN_TROUBLE_TEXT : info->meaning);
+    abdm_jw_kv(w, "code", code_of(info));
+    abdm_jw_kv(w, "message", text_of(info));
+    abdm_jw_close(w, '}');
+}
+
+
+void
+abdm_out_write_old_error(abdm_jw_t *w, abdm_err_t err)
+{
+    const abdm_error_info_t *info = abdm_error_info(err.code);
+
+    abdm_jw_key(w, "error");
+    abdm_jw_open(w, '{');
+    abdm_jw_key(w, "code");
+    abdm_jw_int(w, strtol(code_of(info) + strlen("ABDM-"), NULL, 10));
+    abdm_jw_kv(w, "message", text_of(info));
     abdm_jw_close(w, '}');
 }
 

@@ -80,6 +80,8 @@ void abdm_wire_message(const json_t *error, char *out, size_t cap);
 
 /* "error": {code, message}: `wire` and meaning of err.code, see abdm_out_error. */
 void abdm_out_write_error(abdm_jw_t *w, abdm_err_t err);
+/* As v0.5 has it: the code is a number. */
+void abdm_out_write_old_error(abdm_jw_t *w, abdm_err_t err);
 /* "response" (V3) or "resp" (v0.5): {"requestId"} */
 void abdm_out_write_echo(abdm_jw_t *w, const char *member, const char *request_id);
 

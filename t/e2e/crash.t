@@ -13,49 +13,20 @@ use lib "$FindBin::Bin/../lib";
 
 use Time::HiRes qw(time);
 use Test::ABDM;
+use Test::Crash qw(crash_harness is_complete points);
 use Test::More;
 
 Test::ABDM->need_module;
 plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan)\z};
 
-# What raises each event: a callback, an answer from outside, or another event.
-my %RAISED_BY = (
-    'consent.notified'      => 'callback',
-    'consent.fetch_sent'    => 'answer',
-    'consent.fetched'       => 'callback',
-    'consent.settled'       => 'event',
-    'transfer.requested'    => 'callback',
-    'transfer.acknowledged' => 'answer',
-    'transfer.listed'       => 'answer',
-    'transfer.page_due'     => 'event',
-    'transfer.fetched'      => 'answer',
-    'transfer.pushed'       => 'answer',
-    'transfer.notified'     => 'answer',
-    'transfer.over'         => 'event',
-    'reply.sent'            => 'answer',
-);
-my @PATHS = ('/api/v3/consent/request/hip/notify', '/api/v3/hip/health-information/request', '/api/v3/hiu/consent/on-fetch');
-my @POINTS = (
-    (map { "accepted $_" } @PATHS),
-    (map { my $event = $_; map { "$_ $event" } ($RAISED_BY{$event} eq 'answer' ? 'answered' : ()), 'before', 'after' } sort keys %RAISED_BY),
-);
+my @PATHS  = map { "/api/v3/$_" } 'consent/request/hip/notify', 'hiu/consent/on-fetch', 'hip/health-information/request';
+my @POINTS = points(transfer => @PATHS);
 
-sub source ($file) { local (@ARGV, $/) = (Test::ABDM->root . "/lib/$file"); return <> }
+subtest 'every event has its story, here or in a test beside' => sub { is_complete() };
 
-# Of consents and transfers; consent.unanswered comes when there is no answer, see confirm.t.
-subtest 'every event of a transfer in flow/table.c is a point of this test' => sub {
-    my @events = grep { $_ ne 'consent.unanswered' } source('flow/table.c') =~ /\{"((?:consent|transfer|reply)[.]\w+)",/g;
-    is_deeply [sort keys %RAISED_BY], [sort @events], 'the same events';
-    my %place = map { $_ => 1 } map { source("engine/$_") =~ /abdm_fault_point\("(\w+)"/g }
-        map { s{.*/}{}r } glob Test::ABDM->root . '/lib/engine/*.c';
-    is_deeply [sort keys %place], [qw(accepted after answered before)], 'at every place that the engine has';
-};
-
-my $t     = Test::ABDM->new(main => ['env ABDM_FAULT_FILE;']);
+my $t     = crash_harness(clock => 1)->start;
 my $FAULT = "$t->{dir}/fault";
-$t->{option}{env} = { ABDM_FAULT_FILE => $FAULT };
-$t->start;
-$t->sim('/config', { may_forget => 1, redeliver_max => 60 });
+$t->sim('/config', { may_forget => 1, redeliver_ms => 100, redeliver_max => 100 });
 
 # Runs one transfer, with $power also taking away everything else at the moment the worker dies;
 # gives how long it took.
@@ -77,7 +48,14 @@ sub survive ($point, $power) {
     my $consent = $t->grant(contexts => ['OPD-25-3107'], notify => {%late});
     my $asked   = $consent->{consent_id};
     ok $soon->(sub { $t->sim("/consents/$asked")->{acks}[0] }), 'the consent is acknowledged' or return;
-    my $id   = $t->request($consent, %late);
+    my $silent = !$struck && $point =~ /unanswered/;
+    $t->sim('/callback_faults', { path => 'hiu/consent/on-fetch', action => 'lose', count => 1 }) if $silent;
+    my $calls = $t->sim('/calls?path=consent/v3/fetch')->{count};
+    my $id    = $t->request($consent, %late);
+    if ($silent) {
+        $t->wait_for(call => path => 'consent/v3/fetch', count => $calls + 1);
+        $t->advance(21_000);    # the consent manager does not answer in time
+    }
     my $done;
     ok $soon->(sub { ($done = $t->sim("/transfers/$id"))->{notify} }), 'the transfer is notified' or diag explain $t->explain($id);
     ok $soon->(sub { $struck && !$t->open_work($asked, $id) }), 'no work is left' or diag explain [$struck, $t->open_work($asked, $id)];

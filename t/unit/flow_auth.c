@@ -229,7 +229,8 @@ direct_waits_for_the_patient_and_is_answered(void **state)
     abdm_job_t refusal = link_out(&K, ABDM_PATH_AUTH_ON_NOTIFY);
     json_t *json = link_body(&refusal);
 
-    assert_non_null(abdm_json_at(json, "error"));
+    assert_int_equal(json_integer_value(abdm_json_at(json, "error.code")), 1017);
+    assert_non_null(abdm_json_at(json, "resp.requestId"));
     json_decref(json);
     abdm_job_clear(&refusal);
 

@@ -304,7 +304,8 @@ assert_refused(const char *body)
 
     abdm_job_t job = link_out(&K, ABDM_PATH_STATUS_ON_NOTIFY);
     json_t *answer = link_body(&job);
-    assert_at(answer, "error.code", "ABDM-1006");
+    assert_int_equal(json_integer_value(abdm_json_at(answer, "error.code")), 1006);
+    assert_non_null(abdm_json_at(answer, "resp.requestId"));
     json_decref(answer);
     abdm_job_clear(&job);
 }

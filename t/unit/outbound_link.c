@@ -442,6 +442,12 @@ the_steps_of_an_authentication_have_their_old_form(void **state)
     assert_body(&b, "{\"acknowledgement\":{\"status\":\"OK\"},\"resp\":{\"requestId\":\"r-1\"}}");
     abdm_out_status_on_notify(&b, "r-1");
     assert_body(&b, "{\"acknowledgment\":{\"status\":\"OK\"},\"resp\":{\"requestId\":\"r-1\"}}");
+    abdm_out_old_error(&b, ABDM_ERR(FIELD, "resp"), "r-1");
+    assert_body(&b, "{\"error\":{\"code\":1006,\"message\":\"a field is missing or has the wrong "
+                    "form\"},\"resp\":{\"requestId\":\"r-1\"}}");
+    abdm_out_old_error(&b, ABDM_ERR(JSON, "body"), "r-1");
+    assert_body(&b, "{\"error\":{\"code\":1024,\"message\":\"the facility's system is "
+                    "temporarily unavailable\"},\"resp\":{\"requestId\":\"r-1\"}}");
 }
 
 

@@ -336,6 +336,7 @@ $places$extra_server        location /hmis/ { proxy_pass http://127.0.0.1:$self-
     server {
         listen unix:$dir/hmis.sock;
         access_log off;
+        error_log  $dir/error.log crit;    # addresses name patients
         location / { proxy_pass http://127.0.0.1:$self->{hmis_port}; }
     }
 }
@@ -469,7 +470,7 @@ sub storm ($self, %wish) {
     return $self->sim("/storm/$id");
 }
 
-sub wait_until ($self, $test, $seconds = 5) {
+sub wait_until ($self, $test, $seconds = 15) {
     my $end = time + $seconds;
     while (1) {
         my $got = $test->();

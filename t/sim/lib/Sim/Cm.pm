@@ -216,6 +216,7 @@ sub _headers ($self, $wish, $id) {
 my %KIND = (
     'hip/patient/care-context/discover' => 'discover', 'hip/link/care-context/init' => 'init',
     'hip/link/care-context/confirm' => 'confirm', 'hip/patient/share' => 'share', 'patients/status/notify' => 'status',
+    'users/auth/notify' => 'auth',
 );
 
 # What a raw callback is about, so that the answers to it can be judged.
