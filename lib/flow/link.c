@@ -246,6 +246,15 @@ batch_rows(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *batch
 }
 
 
+/* The gateway had this very request before: from a process that ended before it learned of it, or
+ * because what it answered was lost. */
+static bool
+is_known(const abdm_result_t *result)
+{
+    return result->repeated || strcmp(result->code, "1090") == 0;
+}
+
+
 abdm_err_t
 abdm_flow_link_sent(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_effects_t *out)
 {
@@ -257,11 +266,14 @@ abdm_flow_link_sent(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_eff
     open = abdm_link_pick(rows, n, ABDM_LINK_PENDING);
     if (abdm_failed(err) || open == 0) {
         /* the callback was faster, or the patient has left */
-    } else if (result->repeated || strcmp(result->code, "1090") == 0
-               || strcmp(result->code, "1056") == 0) {
+    } else if (strcmp(result->code, "1056") == 0 || (is_known(result) && ev->arg > 0)) {
         abdm_effect_audit(out, ev->hip_id, ev->subject, "the gateway has the link already",
                           ABDM_NO_ERR, result->code);
         err = abdm_link_over(ctx, ev, rows, open, ABDM_LINK_LINKED, NULL, NULL, out);
+    } else if (is_known(result)) { /* the first one's callback says what came of it */
+        abdm_link_moment(out, ev, "link.silent", ev->subject, ev->arg, ev->now + FIRST_SILENCE);
+        abdm_effect_audit(out, ev->hip_id, ev->subject, "link request repeated", ABDM_NO_ERR,
+                          result->code);
     } else {
         abdm_link_moment(out, ev, "link.silent", ev->subject, ev->arg,
                          ev->now + (abdm_failed(result->err) || ev->arg > 0 ? SILENCE

@@ -115,6 +115,23 @@ subtest 'synthetic citizens follow from their number' => sub {
     is_deeply rules(), [], 'no violation';
 };
 
+subtest 'who died may say the same once more' => sub {
+    fresh();
+    $hip->get_token;
+    my %visit = (patient => [$hip->element('D-1')]);
+    is $hip->carecontext(body => {%visit})->code, 202, 'a link is asked for';
+    $hip->sim('/died', {});
+    is $hip->carecontext(body => {%visit})->code, 400, 'again after a death: known';
+    is_deeply rules(), [], 'which is no blame';
+    is $hip->carecontext(body => {%visit})->code, 400, 'and again';
+    is_deeply rules(), ['link.repeated'], 'which is, as it died once';
+    fresh();
+    $hip->get_token;
+    $hip->sim('/died', {});
+    $hip->carecontext(body => {%visit}) for 1 .. 2;
+    is_deeply rules(), ['link.repeated'], 'so is what was first said after the death';
+};
+
 subtest 'callbacks go astray on demand' => sub {
     fresh();
     $hip->sim('/callback_faults', { path => 'on_carecontext', %$_ })

@@ -124,20 +124,55 @@ linked_before_is_linked(void **state)
 }
 
 
-static void
-a_repeated_request_says_that_the_gateway_has_it(void **state)
+/* The call was sent before, and what came of it lost. */
+static const char *
+was_sent_before(void)
 {
     abdm_result_t repeated = {.err = {ABDM_E_GATEWAY_REFUSED, "", ""}, .final = true,
                               .status = 400, .code = "9999", .repeated = true};
+    const char *id = leaves(LINK);
 
+    OK_(link_raise(&K, call_to(LINK), repeated));
+    return id;
+}
+
+
+static void
+what_comes_of_a_repeated_request_is_what_comes_of_the_first(void **state)
+{
     (void) state;
     ready();
     due("MR-1");
-    OK_(link_raise(&K, call_to(LINK), repeated));
+    const char *first = was_sent_before();
+
+    assert_true(link_audited(&K, "link request repeated", ABDM_OK));
+    assert_int_equal(state_of("V-1"), ABDM_LINK_PENDING);
+    answers_error("link.linked", first, "1037");
+    assert_int_equal(state_of("V-1"), ABDM_LINK_FAILED);
+    visit("V-2", "MR-1");
+    due("MR-1");
+    first = was_sent_before();
+    answers("link.linked", first, "");
+    assert_int_equal(state_of("V-2"), ABDM_LINK_LINKED);
+}
+
+
+static void
+a_request_known_after_its_silence_says_that_the_gateway_has_the_link(void **state)
+{
+    (void) state;
+    ready();
+    due("MR-1");
+    (void) was_sent_before();
+    link_until(&K, K.now + 11 * MINUTES);
+    (void) was_sent_before();
     assert_int_equal(state_of("V-1"), ABDM_LINK_LINKED);
     assert_true(link_audited(&K, "the gateway has the link already", ABDM_OK));
     visit("V-2", "MR-1");
     due("MR-1");
+    is_refused(LINK, "1090");
+    assert_int_equal(state_of("V-2"), ABDM_LINK_PENDING);
+    link_until(&K, K.now + 11 * MINUTES);
     is_refused(LINK, "1090");
     assert_int_equal(state_of("V-2"), ABDM_LINK_LINKED);
 }
@@ -462,7 +497,8 @@ main(void)
         KIT_TEST(a_success_links_and_tells_everybody),
         KIT_TEST(a_request_of_several_is_over_with_the_last),
         KIT_TEST(linked_before_is_linked),
-        KIT_TEST(a_repeated_request_says_that_the_gateway_has_it),
+        KIT_TEST(what_comes_of_a_repeated_request_is_what_comes_of_the_first),
+        KIT_TEST(a_request_known_after_its_silence_says_that_the_gateway_has_the_link),
         KIT_TEST(a_refused_link_fails_with_its_code),
         KIT_TEST(linked_is_final_and_a_late_success_wins),
         KIT_TEST(an_answer_for_another_facility_or_call_changes_nothing),

@@ -176,6 +176,10 @@ sub kill_nginx ($self) {
     kill 'KILL', $master, @workers;
     waitpid $master, 0;
     $self->wait_until(sub { !grep { _runs($_) } @workers }, 5);
+    if ($self->{pids}{sim}) {
+        $self->sim('/clock');    # by then it has read all that was sent
+        $self->sim('/died', {});
+    }
     return $self;
 }
 

@@ -45,10 +45,14 @@ sub one_result ($state, $call, $body, $result) {
     return refuse(400, 1015, 'Invalid response');
 }
 
-# A bridge that may have died before it learned of an answer says the same once more.
+# A bridge that died before it learned of an answer says the same once more, in the same words: once for each
+# death that the simulator was told of, or whenever it may die unseen.
 sub may_repeat ($state, $before, $call) {
-    return 0 if !$state->config->{may_forget};
-    return $CANONICAL->encode($before->{body}) eq $CANONICAL->encode($call->{body});
+    my ($said, $says) = map { my %body = %{ $_->{body} }; delete @body{qw(requestId timestamp)}; $CANONICAL->encode(\%body) } $before, $call;
+    return 0 if $said ne $says;
+    return 1 if $state->config->{may_forget};
+    my $deaths = grep { $_ >= $before->{n} } @{ $state->deaths };
+    return ++$before->{again} <= $deaths;
 }
 
 # The answer stands: it is noted, timed, and whoever waits for it is told.

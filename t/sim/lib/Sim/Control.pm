@@ -95,6 +95,7 @@ sub add_routes ($routes, $state, $cm) {
     });
     $get->('/callback_faults' => sub ($c) { return { faults => $state->callback_faults } });
     $sim->delete('/callback_faults' => sub ($c) { $state->callback_faults([]); $c->render(json => { ok => 1 }) });
+    $post->('/died' => sub ($c, $wish) { push @{ $state->deaths }, $state->serial; return { ok => 1 } });
     $post->('/outage' => sub ($c, $wish) { return Sim::Outage::set($state, $wish) });
     $get->('/outage' => sub ($c) { return $state->outage // { kind => 'off' } });
     $post->('/clock' => sub ($c, $wish) { move_clock($wish->{move} // 0); return _clock() });

@@ -61,7 +61,7 @@ has keys => sub ($self) {
 };
 has sessions => sub { {} };
 has [qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters)] => sub { {} };
-has [qw(calls sent violations faults waiting)] => sub { [] };
+has [qw(calls sent violations faults waiting deaths)] => sub { [] };
 has 'outbox';
 # Of one run: linkings by transaction, authentications by transaction, messages, shares.
 has [qw(linkings link_references auths link_calls sms_waiting sms_inbox)] => sub { {} };
@@ -74,7 +74,7 @@ has serial => 0;
 
 sub reset_state ($self, %option) {
     $self->$_({}) for qw(seen callbacks consents transfers pushes keys_seen nonces_seen counters);
-    $self->$_([]) for qw(calls sent violations faults);
+    $self->$_([]) for qw(calls sent violations faults deaths);
     $self->$_({}) for qw(linkings link_references auths link_calls sms_waiting sms_inbox);
     $self->$_([]) for qw(notices deep_links sms shares callback_faults token_log);
     if ($option{citizens}) { $self->$_({}) for qw(citizens links link_tokens token_asks) }
