@@ -18,6 +18,7 @@ enum {
     SALT_LEN = 20,
     IV_LEN = ABDM_NONCE_LEN - SALT_LEN,
     KEY_LEN = 32,
+    SECRET_LEN = 32,
     DRAWS_MAX = 64, /* one in 128 is drawn again: that all fail is less likely than 2^-440 */
     SLICE_MAX = 1 << 30, /* OpenSSL counts in int */
 };
@@ -175,12 +176,12 @@ open_stream(const content_key_t *key, abdm_source_t *plain, abdm_source_t **out)
 
 
 static abdm_err_t
-open_with_secret(const uint8_t secret[32], const uint8_t own_nonce[ABDM_NONCE_LEN],
+open_with_secret(const uint8_t secret[SECRET_LEN], const uint8_t own_nonce[ABDM_NONCE_LEN],
                  const uint8_t peer_nonce[ABDM_NONCE_LEN], abdm_source_t *plain,
                  abdm_source_t **out)
 {
     content_key_t key;
-    abdm_err_t err = derive(secret, 32, own_nonce, peer_nonce, &key);
+    abdm_err_t err = derive(secret, SECRET_LEN, own_nonce, peer_nonce, &key);
 
     if (!abdm_failed(err))
         err = open_stream(&key, plain, out);
@@ -192,7 +193,7 @@ open_with_secret(const uint8_t secret[32], const uint8_t own_nonce[ABDM_NONCE_LE
 /* A pair whose secret with the peer has no leading zero byte, see abdm_fidelius_encrypt. */
 static abdm_err_t
 draw_secret(abdm_key_pool_t *pool, const abdm_public_key_t *peer, uint8_t point[ABDM_POINT_LEN],
-            uint8_t secret[32])
+            uint8_t secret[SECRET_LEN])
 {
     abdm_key_pair_t own = {0};
     abdm_err_t err;
@@ -215,7 +216,7 @@ abdm_fidelius_encrypt(abdm_key_pool_t *pool, const abdm_public_key_t *peer,
                       const uint8_t peer_nonce[ABDM_NONCE_LEN], abdm_source_t *plain,
                       abdm_fidelius_sender_t *sender, abdm_source_t **out)
 {
-    uint8_t secret[32] = {0};
+    uint8_t secret[SECRET_LEN] = {0};
     abdm_err_t err = ABDM_ERR(MEMORY, "plaintext");
 
     *out = NULL;
@@ -238,7 +239,7 @@ abdm_fidelius_encrypt_with(const abdm_key_pair_t *own, const uint8_t own_nonce[A
                            const uint8_t peer_nonce[ABDM_NONCE_LEN], abdm_source_t *plain,
                            abdm_source_t **out)
 {
-    uint8_t secret[32] = {0};
+    uint8_t secret[SECRET_LEN] = {0};
     abdm_err_t err = ABDM_ERR(MEMORY, "plaintext");
 
     *out = NULL;
@@ -319,18 +320,17 @@ abdm_fidelius_decrypt(const abdm_key_pair_t *own, const uint8_t own_nonce[ABDM_N
                       const abdm_public_key_t *peer, const uint8_t peer_nonce[ABDM_NONCE_LEN],
                       abdm_str_t content, abdm_buf_t *out)
 {
-    uint8_t secret[32];
+    uint8_t secret[SECRET_LEN + 1] = {[SECRET_LEN] = 1}; /* where the search for zeros stops */
     size_t skip = 0;
     abdm_err_t err;
 
     ABDM_TRY(abdm_fidelius_secret(own, peer, secret));
-    err = open_content(secret, sizeof(secret), own_nonce, peer_nonce, content, out);
+    err = open_content(secret, SECRET_LEN, own_nonce, peer_nonce, content, out);
 
-    while (skip < sizeof(secret) && secret[skip] == 0)
+    while (secret[skip] == 0)
         skip++;
     if (err.code == ABDM_E_DECRYPT && skip != 0)
-        err = open_content(secret + skip, sizeof(secret) - skip, own_nonce, peer_nonce, content,
-                           out);
+        err = open_content(secret + skip, SECRET_LEN - skip, own_nonce, peer_nonce, content, out);
     abdm_wipe(secret, sizeof(secret));
     return err;
 }

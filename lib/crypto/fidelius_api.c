@@ -73,8 +73,8 @@ encrypt_buf(const abdm_fidelius_exchange_t *x, abdm_buf_t *plain, char **content
                                          abdm_source_take_buf(plain), &stream);
     if (!abdm_failed(err))
         err = abdm_source_read_all(stream, SIZE_MAX, &text);
-    if (!abdm_failed(err) && (*content = abdm_buf_take(&text)) == NULL)
-        err = ABDM_ERR(MEMORY, "content");
+    if (!abdm_failed(err))
+        *content = abdm_buf_take(&text); /* never empty, so that there is nothing left to allocate */
     abdm_source_close(stream);
     abdm_buf_free(&text);
     abdm_wipe(&s, sizeof(s));
@@ -126,9 +126,7 @@ abdm_fidelius_decrypt_bytes(const abdm_fidelius_exchange_t *x, const char *conte
     abdm_wipe(&s, sizeof(s));
     if (!abdm_failed(err)) {
         *plain_len = out.len;
-        *plain = abdm_buf_take(&out);
-        if (*plain == NULL)
-            err = ABDM_ERR(MEMORY, "plaintext");
+        *plain = abdm_buf_take(&out); /* has had room for the tag, so that this cannot fail */
     }
     abdm_buf_wipe_free(&out);
     return err;

@@ -25,10 +25,7 @@ abdm_key_pool_new(size_t size)
     pool = calloc(1, sizeof(*pool) + size * sizeof(abdm_key_pair_t));
     if (pool == NULL)
         return NULL;
-    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
-        free(pool);
-        return NULL;
-    }
+    pthread_mutex_init(&pool->lock, NULL);
     pool->size = size;
     return pool;
 }
@@ -70,10 +67,10 @@ abdm_key_pool_refill(abdm_key_pool_t *pool, size_t most, size_t *made)
 {
     abdm_key_pair_t pair;
     abdm_err_t err = ABDM_NO_ERR;
-    bool full = false;
+    bool full;
 
     *made = 0;
-    while (*made < most && !full) {
+    while (*made < most) {
         pthread_mutex_lock(&pool->lock);
         full = pool->count == pool->size;
         pthread_mutex_unlock(&pool->lock);
@@ -84,8 +81,7 @@ abdm_key_pool_refill(abdm_key_pool_t *pool, size_t most, size_t *made)
         if (abdm_failed(err))
             break;
         pthread_mutex_lock(&pool->lock);
-        full = pool->count == pool->size;
-        if (!full) {
+        if (pool->count < pool->size) { /* else others have filled it meanwhile */
             pool->pairs[pool->count++] = pair;
             ++*made;
         }

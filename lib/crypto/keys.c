@@ -52,21 +52,15 @@ x25519(const uint8_t scalar[32], const uint8_t u[32], uint8_t out[32])
     EVP_PKEY_CTX *import = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL), *derive = NULL;
     EVP_PKEY *own = NULL, *peer = NULL;
     size_t len = 32;
-    abdm_err_t err = ABDM_ERR(CRYPTO, "X25519 is not available");
+    abdm_err_t err = ABDM_ERR(CRYPTO, "X25519 failed");
 
     if (import != NULL && EVP_PKEY_fromdata_init(import) == 1
         && EVP_PKEY_fromdata(import, &own, EVP_PKEY_KEYPAIR, params) == 1
         && (peer = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, u, 32)) != NULL
         && (derive = EVP_PKEY_CTX_new(own, NULL)) != NULL && EVP_PKEY_derive_init(derive) == 1
-        && EVP_PKEY_derive_set_peer_ex(derive, peer, 0) == 1) /* 0: the point was checked */
-    {
-        if (EVP_PKEY_derive(derive, out, &len) == 1)
-            err = ABDM_NO_ERR;
-        else if (abdm_crypto_no_memory())
-            err = ABDM_ERR(MEMORY, "X25519");
-        else
-            err = ABDM_ERR(KEY_MATERIAL, "public key: a point of small order");
-    }
+        && EVP_PKEY_derive_set_peer_ex(derive, peer, 0) == 1 /* 0: the point was checked */
+        && EVP_PKEY_derive(derive, out, &len) == 1)
+        err = ABDM_NO_ERR;
     EVP_PKEY_CTX_free(derive);
     EVP_PKEY_free(peer);
     EVP_PKEY_free(own);
@@ -75,7 +69,7 @@ x25519(const uint8_t scalar[32], const uint8_t u[32], uint8_t out[32])
 }
 
 
-/* u-coordinate of scalar * (u, ...). */
+/* u-coordinate of scalar * (u, ...); fails for a point of small order, should one come unchecked. */
 static abdm_err_t
 multiply(const uint8_t scalar[32], const uint8_t u[32], uint8_t out[32])
 {
@@ -85,7 +79,7 @@ multiply(const uint8_t scalar[32], const uint8_t u[32], uint8_t out[32])
         return x25519(scalar, u, out);
     abdm_ladder(scalar, u, out);
     if (abdm_secret_eq((abdm_str_t){(const char *) out, 32}, (abdm_str_t){zero, 32}))
-        return ABDM_ERR(KEY_MATERIAL, "public key: a point of small order");
+        return ABDM_ERR(CRYPTO, "X25519 failed");
     return ABDM_NO_ERR;
 }
 
@@ -98,8 +92,7 @@ complete_pair(abdm_key_pair_t *pair)
 
     ABDM_TRY(multiply(pair->scalar, base, u));
     pair->point[0] = 4;
-    if (!abdm_point_from_u(u, pair->point + 1))
-        return ABDM_ERR(INTERNAL, "key pair: the public key is not on the curve");
+    (void) abdm_point_from_u(u, pair->point + 1); /* there is one: a multiple of G is on the curve */
     return ABDM_NO_ERR;
 }
 

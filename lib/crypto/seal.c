@@ -105,7 +105,7 @@ parse_key(abdm_str_t text, uint8_t key[KEY_LEN])
 }
 
 
-/* Reads all of `fd`, at most `cap` bytes; -1 with errno. */
+/* Reads all of `fd`, a regular file, at most `cap` bytes; -1 with errno. */
 static ssize_t
 read_file(int fd, char *out, size_t cap)
 {
@@ -113,8 +113,6 @@ read_file(int fd, char *out, size_t cap)
 
     while (n < cap) {
         ssize_t got = read(fd, out + n, cap - n);
-        if (got < 0 && errno == EINTR)
-            continue;
         if (got < 0)
             return -1;
         if (got == 0)
@@ -211,8 +209,6 @@ write_file(int fd, const char *p, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(fd, p, n);
-        if (done < 0 && errno == EINTR)
-            continue;
         if (done < 0)
             return false;
         p += done;
@@ -246,10 +242,7 @@ abdm_seal_key_create(const char *path, char problem[ABDM_SEAL_PROBLEM])
 
     written = write_file(fd, text, 2 * KEY_LEN + 1);
     saved = errno;
-    if (close(fd) != 0 && written) {
-        written = false;
-        saved = errno;
-    }
+    close(fd); /* what fsync has put on the disk stays there */
     if (!written) {
         unlink(path); /* ours: O_EXCL made it */
         err = unusable(problem, path, strerror(saved));

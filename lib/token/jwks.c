@@ -86,13 +86,12 @@ static bool
 ops_allow(const json_t *jwk)
 {
     const json_t *ops = json_object_get(jwk, "key_ops");
-    const json_t *op;
-    size_t i;
 
     if (ops == NULL)
         return true;
-    json_array_foreach(ops, i, op) {
-        if (json_is_string(op) && strcmp(json_string_value(op), "verify") == 0)
+    for (size_t i = 0; i < json_array_size(ops); i++) {
+        const char *op = json_string_value(json_array_get(ops, i));
+        if (op != NULL && strcmp(op, "verify") == 0)
             return true;
     }
     return false;
@@ -158,7 +157,7 @@ read_number(const json_t *jwk, const char *name, size_t max, BIGNUM **out)
     uint8_t bytes[MODULUS_BYTES];
     size_t len;
 
-    if (!json_is_string(v) ||
+    if (json_string_value(v) == NULL ||
         !abdm_base64url_decode((abdm_str_t){json_string_value(v), json_string_length(v)}, bytes,
                                max, &len) ||
         len == 0)
@@ -316,24 +315,22 @@ static abdm_err_t
 read_keys(const json_t *doc, abdm_jwks_t *set)
 {
     const json_t *keys = json_object_get(doc, "keys");
-    const json_t *jwk;
     bool want[ABDM_JWK_ALGS];
-    size_t i;
 
     if (!json_is_array(keys))
         return ABDM_ERR(JWKS, "key set: keys is not a list");
     if (json_array_size(keys) > ABDM_JWKS_KEYS)
         return ABDM_ERR(JWKS, "key set: more than 16 keys");
-    json_array_foreach(keys, i, jwk) {
-        ABDM_TRY(check_honest(jwk));
-    }
+    for (size_t i = 0; i < json_array_size(keys); i++)
+        ABDM_TRY(check_honest(json_array_get(keys, i)));
 
     for (int a = 0; a < ABDM_JWK_ALGS; a++) {
         set->md[a] = EVP_MD_fetch(NULL, algs[a].digest, NULL);
         if (set->md[a] == NULL)
             return ABDM_ERR(CRYPTO, "fetching SHA-2");
     }
-    json_array_foreach(keys, i, jwk) {
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        const json_t *jwk = json_array_get(keys, i);
         abdm_jwk_t *key = &set->keys[set->n];
         if (!is_signing_key(jwk, key, want))
             continue;

@@ -84,7 +84,7 @@ parse_part(abdm_str_t part, uint8_t *room, size_t cap, abdm_err_t fault, json_t 
     if (err.code == ABDM_E_JSON || err.code == ABDM_E_JSON_LIMIT)
         return fault;
     ABDM_TRY(err);
-    if (!json_is_object(*out)) {
+    if (json_typeof(*out) != JSON_OBJECT) {
         json_decref(*out);
         *out = NULL;
         return fault;
@@ -97,6 +97,13 @@ static abdm_str_t
 json_str(const json_t *v)
 {
     return (abdm_str_t){json_string_value(v), json_string_length(v)};
+}
+
+
+static bool
+is_string(const json_t *v)
+{
+    return json_string_value(v) != NULL;
 }
 
 
@@ -122,21 +129,21 @@ read_header(const json_t *header, const abdm_jwks_t *keys, const abdm_jwk_t **ke
     }
 
     const json_t *typ = json_object_get(header, "typ");
-    if (typ != NULL && !(json_is_string(typ) && (abdm_str_ieq(json_str(typ), ABDM_LIT("JWT")) ||
-                                                abdm_str_ieq(json_str(typ), ABDM_LIT("at+jwt")))))
+    if (typ != NULL && !(is_string(typ) && (abdm_str_ieq(json_str(typ), ABDM_LIT("JWT")) ||
+                                            abdm_str_ieq(json_str(typ), ABDM_LIT("at+jwt")))))
         return ABDM_ERR(TOKEN_HEADER, "token header: typ is not JWT");
 
     const json_t *a = json_object_get(header, "alg");
-    if (json_is_string(a) && abdm_str_eq(json_str(a), ABDM_LIT("RS256")))
+    if (is_string(a) && abdm_str_eq(json_str(a), ABDM_LIT("RS256")))
         *alg = ABDM_JWK_RS256;
-    else if (json_is_string(a) && abdm_str_eq(json_str(a), ABDM_LIT("RS512")))
+    else if (is_string(a) && abdm_str_eq(json_str(a), ABDM_LIT("RS512")))
         *alg = ABDM_JWK_RS512;
     else
         return ABDM_ERR(TOKEN_ALG, "token header: alg is not RS256 or RS512");
 
     const json_t *k = json_object_get(header, "kid");
     abdm_str_t kid = json_str(k);
-    if (!json_is_string(k) || kid.len < 1 || kid.len > ABDM_JWK_KID || !is_printable(kid))
+    if (!is_string(k) || kid.len < 1 || kid.len > ABDM_JWK_KID || !is_printable(kid))
         return ABDM_ERR(TOKEN_HEADER, "token header: kid is not 1 to 128 printable characters");
 
     if (keys == NULL)
@@ -182,13 +189,13 @@ read_seconds(const json_t *claims, const char *name, bool *present, abdm_ms_t *m
     *ms = 0;
     if (v == NULL)
         return true;
-    if (!json_is_number(v))
+    if (json_typeof(v) != JSON_INTEGER && json_typeof(v) != JSON_REAL)
         return false;
     double seconds = json_number_value(v);
     if (!(seconds >= 0 && seconds <= SECONDS_MAX)) /* false for NaN as well */
         return false;
-    *ms = json_is_integer(v) ? (abdm_ms_t) json_integer_value(v) * 1000
-                             : (abdm_ms_t) floor(seconds * 1000);
+    *ms = json_typeof(v) == JSON_INTEGER ? (abdm_ms_t) json_integer_value(v) * 1000
+                                         : (abdm_ms_t) floor(seconds * 1000);
     return true;
 }
 
@@ -227,19 +234,18 @@ check_audience(const abdm_token_policy_t *policy, const json_t *claims)
 {
     const json_t *aud = json_object_get(claims, "aud");
     const abdm_str_t ours[] = {ABDM_LIT("account"), policy->client_id};
-    const json_t *item;
     bool found = false;
-    size_t i;
 
     if (aud == NULL)
         return ABDM_NO_ERR;
-    if (json_is_string(aud)) {
+    if (is_string(aud)) {
         found = json_string_length(aud) > 0 && in_list(json_str(aud), ours, 2);
     } else {
-        if (!json_is_array(aud) || json_array_size(aud) > AUDIENCES)
+        if (json_typeof(aud) != JSON_ARRAY || json_array_size(aud) > AUDIENCES)
             return ABDM_ERR(TOKEN_CLAIMS, "aud: neither a string nor a short list");
-        json_array_foreach(aud, i, item) {
-            if (!json_is_string(item))
+        for (size_t i = 0; i < json_array_size(aud); i++) {
+            const json_t *item = json_array_get(aud, i);
+            if (!is_string(item))
                 return ABDM_ERR(TOKEN_CLAIMS, "aud: a member of its list is not a string");
             found = found || (json_string_length(item) > 0 && in_list(json_str(item), ours, 2));
         }
@@ -255,16 +261,15 @@ has_role(const abdm_token_policy_t *policy, const json_t *claims, bool *found)
 {
     const json_t *access = json_object_get(claims, "realm_access");
     const json_t *roles = json_object_get(access, "roles");
-    const json_t *role;
-    size_t i;
 
     *found = false;
-    if (access == NULL || (json_is_object(access) && roles == NULL))
+    if (access == NULL || (json_typeof(access) == JSON_OBJECT && roles == NULL))
         return ABDM_NO_ERR;
     if (!json_is_array(roles) || json_array_size(roles) > ROLES)
         return ABDM_ERR(TOKEN_CLAIMS, "realm_access.roles: not a list of at most 256 roles");
-    json_array_foreach(roles, i, role) {
-        if (!json_is_string(role))
+    for (size_t i = 0; i < json_array_size(roles); i++) {
+        const json_t *role = json_array_get(roles, i);
+        if (!is_string(role))
             return ABDM_ERR(TOKEN_CLAIMS, "realm_access.roles: a role is not a string");
         if (policy->role.len > 0 && abdm_str_ieq(json_str(role), policy->role))
             *found = true;
@@ -280,7 +285,7 @@ read_party(const json_t *claims, const char *name, abdm_str_t *out)
     const json_t *v = json_object_get(claims, name);
 
     *out = v == NULL ? ABDM_LIT("") : json_str(v);
-    return v == NULL || (json_is_string(v) && out->len >= 1 && out->len <= ABDM_TOKEN_AZP &&
+    return v == NULL || (is_string(v) && out->len >= 1 && out->len <= ABDM_TOKEN_AZP &&
                          is_printable(*out));
 }
 
@@ -318,12 +323,12 @@ check_claims(const abdm_token_policy_t *policy, const json_t *claims, abdm_ms_t 
     const json_t *iss = json_object_get(claims, "iss");
     const json_t *typ = json_object_get(claims, "typ");
 
-    if (!json_is_string(iss))
+    if (!is_string(iss))
         return ABDM_ERR(TOKEN_CLAIMS, "iss: missing or not a string");
     if (!in_list(json_str(iss), policy->issuers, policy->n_issuers))
         return ABDM_ERR(TOKEN_ISSUER, "iss: not an issuer of this gateway");
     /* Refresh, ID and offline tokens are signed by the same keys. */
-    if (typ != NULL && !(json_is_string(typ) && abdm_str_eq(json_str(typ), ABDM_LIT("Bearer"))))
+    if (typ != NULL && !(is_string(typ) && abdm_str_eq(json_str(typ), ABDM_LIT("Bearer"))))
         return ABDM_ERR(TOKEN_CLAIMS, "typ: not Bearer");
     ABDM_TRY(check_times(policy, claims, now, out));
     ABDM_TRY(check_audience(policy, claims));

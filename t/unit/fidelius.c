@@ -23,6 +23,13 @@ source_of(const void *p, size_t len)
 }
 
 
+/* X and Y of the point of order 2: abdm_public_key_decode lets it through nowhere. */
+static const uint8_t small_order[64] = {
+    0x2a, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+    0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xad, 0x24, 0x51,
+};
+
+
 /* --- vectors --- */
 
 static void
@@ -286,10 +293,44 @@ a_plaintext_of_another_length_than_stated_is_an_error(void **state)
 }
 
 
+/* What there is, and then a fault. */
+static abdm_err_t
+broken_read(abdm_source_t *s, void *out, size_t cap, size_t *got)
+{
+    if (((stepped_t *) s)->left == 0)
+        return ABDM_ERR(STORE, "the rest is gone");
+    return stepped_read(s, out, cap, got);
+}
+
+
+static void
+a_plaintext_that_fails_on_the_way_fails_its_page(void **state)
+{
+    static const uint8_t plain[1000];
+    exchange_t x = exchange_new();
+
+    (void) state;
+    for (size_t stated = 1000; stated <= 1001; stated++) { /* at its end, and before */
+        int closed = 0;
+        abdm_source_t *source = stepped_new(plain, sizeof(plain), stated, 300, &closed), *s;
+        abdm_buf_t out = {0};
+
+        source->read = broken_read;
+        assert_ok(abdm_fidelius_encrypt_with(&x.sender, x.sender_nonce, &x.to, x.requester_nonce,
+                                             source, &s));
+        assert_int_equal(abdm_source_read_all(s, SIZE_MAX, &out).code, ABDM_E_STORE);
+        abdm_source_close(s);
+        assert_int_equal(closed, 1);
+        abdm_buf_free(&out);
+    }
+}
+
+
 static void
 a_failed_start_closes_the_plaintext(void **state)
 {
     exchange_t x = exchange_new();
+    abdm_public_key_t unchecked = {{4}};
     abdm_fidelius_sender_t sender;
     abdm_source_t *s;
     int closed = 0;
@@ -303,6 +344,15 @@ a_failed_start_closes_the_plaintext(void **state)
     assert_null(s);
     assert_int_equal(abdm_fidelius_encrypt(NULL, &x.to, x.requester_nonce, NULL, &sender, &s).code,
                      ABDM_E_MEMORY);
+    assert_int_equal(abdm_fidelius_encrypt_with(&x.sender, x.sender_nonce, &x.to, x.requester_nonce,
+                                                NULL, &s).code,
+                     ABDM_E_MEMORY);
+    memcpy(unchecked.point + 1, small_order, sizeof(small_order));
+    assert_int_equal(abdm_fidelius_encrypt(NULL, &unchecked, x.requester_nonce,
+                                           stepped_new(NULL, 0, 0, 1, &closed), &sender, &s).code,
+                     ABDM_E_CRYPTO);
+    assert_int_equal(closed, 2);
+    assert_null(s);
 }
 
 
@@ -381,6 +431,22 @@ no_two_pages_share_a_key_or_a_nonce(void **state)
 }
 
 
+static void
+a_point_that_was_not_checked_opens_nothing(void **state)
+{
+    exchange_t x = exchange_new();
+    abdm_public_key_t unchecked = {{4}};
+    abdm_buf_t out = {0};
+
+    (void) state;
+    memcpy(unchecked.point + 1, small_order, sizeof(small_order));
+    assert_int_equal(abdm_fidelius_decrypt(&x.requester, x.requester_nonce, &unchecked,
+                                           x.sender_nonce, ABDM_LIT("AAAA"), &out).code,
+                     ABDM_E_CRYPTO);
+    assert_int_equal(out.len, 0);
+}
+
+
 /* --- secrets with a leading zero byte: 1 in 128 --- */
 
 static void
@@ -455,7 +521,9 @@ main(void)
         cmocka_unit_test(all_vectors_agree_with_points_and_with_x509),
         cmocka_unit_test(a_stream_equals_one_shot_for_all_lengths_and_chunkings),
         cmocka_unit_test(a_plaintext_of_another_length_than_stated_is_an_error),
+        cmocka_unit_test(a_plaintext_that_fails_on_the_way_fails_its_page),
         cmocka_unit_test(a_failed_start_closes_the_plaintext),
+        cmocka_unit_test(a_point_that_was_not_checked_opens_nothing),
         cmocka_unit_test(any_changed_bit_makes_decryption_fail_and_give_nothing),
         cmocka_unit_test(no_two_pages_share_a_key_or_a_nonce),
         cmocka_unit_test(encryption_never_uses_a_secret_that_starts_with_zero),

@@ -141,10 +141,14 @@ static const bad_key_t bad_keys[] = {
     {"BCqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqrSRTAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=",
      "not on Curve25519"}, /* its u is on the twist */
     {"AA==", "infinity"},
+    {"AQ==", "65 bytes"},
     {"", "empty"},
     {"CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "X25519"},
     {"MCowBQYDK2VuAyEACQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "X25519"},
     {"AyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqrSRa", "compressed"},
+    {"AiqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqrSRa", "compressed"},
+    {"BCqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqrSRa", "65 bytes"}, /* 33 bytes */
+    {"BCowBQYDK2VuAyEACQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "65 bytes"}, /* 44 bytes */
     {"BiqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqrSRaIK4ZobighrTgHt0sd0jRTJI9TX5tfGGyKenFon7O09k=",
      "start with 04"},
     {"BCqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqrSRaIK4ZobighrTgHt0sd0jRTJI9TX5tfGGyKenFon7O09kA",
@@ -192,6 +196,11 @@ any_changed_byte_of_the_x509_start_is_refused(void **state)
                          ABDM_E_KEY_MATERIAL);
         der.p[i] ^= 1;
     }
+    abdm_buf_add(&der, "", 1); /* its NUL: one byte behind the point */
+    char longer[ABDM_KEY_TEXT + 4];
+    longer[abdm_base64_encode(der.p, der.len, longer)] = '\0';
+    assert_int_equal(abdm_public_key_decode(abdm_str(longer), &key).code, ABDM_E_KEY_MATERIAL);
+    der.len--;
     changed[abdm_base64_encode(der.p, der.len - ABDM_POINT_LEN, changed)] = '\0';
     assert_int_equal(abdm_public_key_decode(abdm_str(changed), &key).code, ABDM_E_KEY_MATERIAL);
     abdm_buf_free(&der);
@@ -205,7 +214,7 @@ white_space_in_a_public_key_is_skipped_up_to_a_limit(void **state)
     abdm_public_key_t key;
 
     (void) state;
-    snprintf(text, sizeof(text), " %.40s\r\n%s\n", BASE_POINT, &BASE_POINT[40]);
+    snprintf(text, sizeof(text), " %.40s\t\r\n%s\n", BASE_POINT, &BASE_POINT[40]);
     assert_memory_equal(public_key(text).point, public_key(BASE_POINT).point, ABDM_POINT_LEN);
     memset(text, 'A', sizeof(text));
     assert_int_equal(abdm_public_key_decode((abdm_str_t){text, sizeof(text)}, &key).code,
@@ -282,6 +291,55 @@ a_small_order_part_of_a_key_does_not_count(void **state)
     assert_ok(abdm_fidelius_secret(&pair, &g, a));
     assert_ok(abdm_fidelius_secret(&pair, &mixed, b));
     assert_memory_equal(a, b, 32);
+}
+
+
+/* abdm_public_key_decode lets none through; this is what happens if one came by another way. */
+static void
+a_point_of_small_order_gives_no_secret_even_unchecked(void **state)
+{
+    abdm_key_pair_t eight = import("CA=="), pair; /* 8 goes by the ladder, others by X25519 */
+    abdm_buf_t bytes = bytes_of(bad_keys[0].text);
+    abdm_public_key_t small;
+    uint8_t secret[32];
+
+    (void) state;
+    assert_false(abdm_scalar_is_clamped(eight.scalar));
+    memcpy(small.point, bytes.p, ABDM_POINT_LEN);
+    abdm_buf_free(&bytes);
+    assert_int_equal(abdm_point_check(small.point + 1), ABDM_POINT_SMALL);
+    assert_int_equal(abdm_fidelius_secret(&eight, &small, secret).code, ABDM_E_CRYPTO);
+    assert_ok(abdm_key_pair_generate(&pair));
+    assert_int_equal(abdm_fidelius_secret(&pair, &small, secret).code, ABDM_E_CRYPTO);
+}
+
+
+static void
+a_scalar_of_the_ladder_is_not_taken_for_one_of_x25519(void **state)
+{
+    uint8_t scalar[32] = {0};
+
+    (void) state;
+    scalar[31] = 0x40;
+    assert_true(abdm_scalar_is_clamped(scalar));
+    scalar[0] = 1;
+    assert_false(abdm_scalar_is_clamped(scalar));
+    scalar[0] = 8;
+    scalar[31] = 0xc0;
+    assert_false(abdm_scalar_is_clamped(scalar));
+}
+
+
+static void
+a_wiped_pair_leaves_as_zero(void **state)
+{
+    abdm_key_pair_t pair = import("AQ==");
+    char text[ABDM_PRIVATE_TEXT];
+
+    (void) state;
+    abdm_key_pair_wipe(&pair);
+    abdm_key_pair_export(&pair, text);
+    assert_string_equal(text, "AA==");
 }
 
 
@@ -400,6 +458,9 @@ main(void)
         cmocka_unit_test(white_space_in_a_public_key_is_skipped_up_to_a_limit),
         cmocka_unit_test(points_without_their_leading_zeros_are_repaired),
         cmocka_unit_test(a_small_order_part_of_a_key_does_not_count),
+        cmocka_unit_test(a_point_of_small_order_gives_no_secret_even_unchecked),
+        cmocka_unit_test(a_scalar_of_the_ladder_is_not_taken_for_one_of_x25519),
+        cmocka_unit_test(a_wiped_pair_leaves_as_zero),
         cmocka_unit_test(nonces_of_other_lengths_are_refused),
         cmocka_unit_test(the_pool_gives_no_pair_twice),
         cmocka_unit_test(the_pool_holds_no_more_than_its_size),

@@ -27,6 +27,19 @@ signers_of(const char *path, const char *kid)
 }
 
 
+/* Takes the signature; `what`: the one form that may have been signed. */
+static void
+assert_is_over(const char *what, const abdm_signers_t *signers, char *signature, abdm_signed_t want)
+{
+    abdm_str_t form = abdm_str(what);
+    abdm_signed_t got;
+
+    assert_int_equal(abdm_signature_verify(signers, signature, &form, 1, &got).code, ABDM_OK);
+    assert_int_equal(got, want);
+    free(signature);
+}
+
+
 /* Takes the signature. */
 static void
 assert_is(const abdm_signers_t *signers, char *signature, abdm_signed_t want)
@@ -123,6 +136,26 @@ a_jws_is_verified_with_its_payload_and_without(void **state)
 
 
 static void
+a_jws_payload_is_compared_in_the_alphabet_of_urls(void **state)
+{
+    static const char *const texts[] = {"", "?", "~~~?\?\?>>>"}; /* the last: fn5-Pz8_Pj4- */
+    abdm_signers_t *signers = signers_of(write_public("url.pem", cm_key), NULL);
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = texts[i];
+        char *whole = sign_jws(cm_key, -1, "{\"alg\":\"RS256\"}", text, text);
+
+        assert_true(i < 2 || strstr(whole, ".fn5-Pz8_Pj4-.") != NULL);
+        assert_is_over(text, signers, whole, ABDM_SIGNED_VERIFIED);
+        assert_is_over("?>", signers, sign_jws(cm_key, -1, "{\"alg\":\"RS256\"}", text, NULL),
+                       ABDM_SIGNED_WRONG);
+    }
+    abdm_signers_free(signers);
+}
+
+
+static void
 a_jws_header_cannot_ask_for_anything_else(void **state)
 {
     static const struct {
@@ -207,10 +240,31 @@ assert_no_key(const char *path, const char *fault)
 }
 
 
+/* A public key of 8200 bits; making a pair of that length takes minutes. */
+static EVP_PKEY *
+vast_key(void)
+{
+    unsigned char n[1025], e[] = {1, 0, 1};
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_BN("n", n, sizeof(n)),
+        OSSL_PARAM_construct_BN("e", e, sizeof(e)),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *key = NULL;
+
+    memset(n, 0xff, sizeof(n));
+    assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+
 static void
 a_file_that_holds_no_such_key_is_refused_by_name(void **state)
 {
-    EVP_PKEY *ec = EVP_EC_gen("P-256"), *small = EVP_RSA_gen(1024);
+    EVP_PKEY *ec = EVP_EC_gen("P-256"), *small = EVP_RSA_gen(1024), *vast = vast_key();
     const char *path;
     char text[4096] = "";
     FILE *f;
@@ -224,6 +278,7 @@ a_file_that_holds_no_such_key_is_refused_by_name(void **state)
                   "RSA");
     assert_no_key(write_public("ec.pem", ec), "RSA");
     assert_no_key(write_public("small.pem", small), "2048");
+    assert_no_key(write_public("vast.pem", vast), "8192");
     path = sign_path("private.pem");
     f = fopen(path, "w");
     assert_non_null(f);
@@ -240,6 +295,7 @@ a_file_that_holds_no_such_key_is_refused_by_name(void **state)
     assert_no_key(write_text("cut.pem", text), "not whole");
     EVP_PKEY_free(ec);
     EVP_PKEY_free(small);
+    EVP_PKEY_free(vast);
 }
 
 
@@ -268,6 +324,7 @@ main(void)
         cmocka_unit_test(absent_signatures_and_absent_keys_are_told_apart),
         cmocka_unit_test(garbage_does_not_verify),
         cmocka_unit_test(a_jws_is_verified_with_its_payload_and_without),
+        cmocka_unit_test(a_jws_payload_is_compared_in_the_alphabet_of_urls),
         cmocka_unit_test(a_jws_header_cannot_ask_for_anything_else),
         cmocka_unit_test(a_key_with_a_name_serves_signatures_that_name_it_or_none),
         cmocka_unit_test(certificates_and_several_keys_of_a_file_are_taken),

@@ -436,6 +436,7 @@ a_kid_is_only_ever_compared(void **state)
         {"\"key-256\\u0000\"", ABDM_E_TOKEN_HEADER},
         {"\"key-256\\n\"", ABDM_E_TOKEN_HEADER},
         {"\"k\\u00e9y\"", ABDM_E_TOKEN_HEADER},
+        {"\"key\\u007f\"", ABDM_E_TOKEN_HEADER},
         {"\"unknown\",\"kid\":\"key-256\"", ABDM_E_TOKEN_HEADER},
     };
     char header[256], kid[200];
@@ -868,6 +869,17 @@ claims_of_the_wrong_type_are_refused(void **state)
     (void) state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         check_claims(bad[i], ABDM_E_TOKEN_CLAIMS);
+    for (int roles = 256; roles <= 257; roles++) {
+        abdm_buf_t b = {0};
+        abdm_buf_addz(&b, "{\"exp\":1772703611,\"iss\":\"" ISSUER "\",\"azp\":\"gateway\","
+                          "\"realm_access\":{\"roles\":[\"\"");
+        for (int i = 1; i < roles; i++)
+            abdm_buf_addz(&b, ",\"r\"");
+        abdm_buf_addz(&b, "]}}");
+        char *text = kit_need(abdm_buf_take(&b), "no memory");
+        check_claims(text, roles == 256 ? ABDM_OK : ABDM_E_TOKEN_CLAIMS);
+        free(text);
+    }
     memset(azp, 'a', sizeof azp);
     for (int len = ABDM_TOKEN_AZP; len <= ABDM_TOKEN_AZP + 1; len++) {
         snprintf(payload, sizeof payload, WITH(",\"azp\":\"%.*s\"," ROLE), len, azp);
@@ -905,6 +917,7 @@ an_audience_must_be_account_or_us(void **state)
         {"\"account\"", ABDM_OK},
         {"\"SBXID_000001\"", ABDM_OK},
         {"[\"x\",\"account\"]", ABDM_OK},
+        {"[\"account\",\"x\"]", ABDM_OK},
         {"[\"SBXID_000001\"]", ABDM_OK},
         {"\"Account\"", ABDM_E_TOKEN_AUDIENCE},
         {"\"\"", ABDM_E_TOKEN_AUDIENCE},
@@ -929,6 +942,7 @@ an_audience_must_be_account_or_us(void **state)
     policy.client_id = ABDM_LIT("");
     check_claims(WITH(",\"azp\":\"gateway\",\"aud\":\"\""), ABDM_E_TOKEN_AUDIENCE);
     check_claims(WITH(",\"azp\":\"gateway\",\"aud\":[\"\"]"), ABDM_E_TOKEN_AUDIENCE);
+    check_claims(WITH(",\"azp\":\"gateway\",\"aud\":\"account\""), ABDM_OK);
     policy.client_id = ABDM_LIT("SBXID_000001");
 }
 

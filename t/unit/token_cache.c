@@ -211,6 +211,38 @@ dead_entries_give_way_before_living_ones(void **state)
 }
 
 
+/* As after a clock was set back: such an entry cannot be told from one of a time to come. */
+static void
+entries_from_a_time_to_come_give_way_before_living_ones(void **state)
+{
+    abdm_token_cache_t *cache = make(8);
+    char text[32];
+
+    (void) state;
+    for (int i = 0; i < 12; i++) {
+        snprintf(text, sizeof text, "Bearer %d", i);
+        abdm_token_cache_put(cache, abdm_str(text), i < 4 ? now + 1000 : now, 1, &policy, &claims);
+    }
+    for (int i = 4; i < 12; i++) {
+        snprintf(text, sizeof text, "Bearer %d", i);
+        assert_true(has(cache, abdm_str(text), now, 1, &policy));
+    }
+    abdm_token_cache_free(cache);
+}
+
+
+static void
+a_table_has_a_largest_size_however_many_are_asked_for(void **state)
+{
+    abdm_token_cache_t *cache = make(SIZE_MAX);
+
+    (void) state;
+    abdm_token_cache_put(cache, TOKEN, now, 1, &policy, &claims);
+    assert_true(has(cache, TOKEN, now, 1, &policy));
+    abdm_token_cache_free(cache);
+}
+
+
 static void
 what_is_longer_than_any_token_is_neither_kept_nor_found(void **state)
 {
@@ -238,6 +270,8 @@ main(void)
         cmocka_unit_test(a_full_table_gives_way_to_the_new_and_never_lies),
         cmocka_unit_test(putting_a_token_again_takes_no_second_place),
         cmocka_unit_test(dead_entries_give_way_before_living_ones),
+        cmocka_unit_test(entries_from_a_time_to_come_give_way_before_living_ones),
+        cmocka_unit_test(a_table_has_a_largest_size_however_many_are_asked_for),
         cmocka_unit_test(what_is_longer_than_any_token_is_neither_kept_nor_found),
     };
 

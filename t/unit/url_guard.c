@@ -138,6 +138,7 @@ what_is_no_network_cannot_be_allowed(void **state)
         ABDM_LIT("::1/129"),     ABDM_LIT("[::1]"),       ABDM_LIT("fe80::1%eth0"),
         ABDM_LIT(" 10.0.0.1"),   ABDM_LIT("10.0.0.1\0"),  ABDM_LIT("/8"),
         ABDM_LIT("*"),           ABDM_LIT("all"),         ABDM_LIT("10.0.0.0/255.0.0.0"),
+        ABDM_LIT("0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000/128"),
     };
     abdm_push_allow_t allow = {0};
 
