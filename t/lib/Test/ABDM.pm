@@ -470,17 +470,17 @@ sub wait_for ($self, $what, %wish) {
 # Many transfers at once (the simulator's storm); gives its report, finished or not after timeout_s.
 sub storm ($self, %wish) {
     my $id = $self->sim('/storm', \%wish)->{id};
-    $self->wait_until(sub { $self->sim("/storm/$id")->{finished} }, ($wish{timeout_s} // 60) + 5);
+    $self->wait_until(sub { $self->sim("/storm/$id")->{finished} }, ($wish{timeout_s} // 60) + 5, 0.5);
     return $self->sim("/storm/$id");
 }
 
-sub wait_until ($self, $test, $seconds = 15) {
+sub wait_until ($self, $test, $seconds = 15, $step = 0.02) {
     my $end = time + $seconds;
     while (1) {
         my $got = $test->();
         return $got if $got;
         return if time >= $end;
-        sleep 0.02;
+        sleep $step;
     }
     return;
 }

@@ -66,6 +66,7 @@ sub settle ($state, $callback, $call) {
     if (my $step = $callback->{step}) {
         $step->{answer}    = $call->{body};
         $step->{answer_ms} = $now - $callback->{sent_ms};
+        $step->{after_ms}  = $took;
     }
     wake($callback, 'on_answered');
     return;

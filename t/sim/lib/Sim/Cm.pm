@@ -35,6 +35,8 @@ has ua => sub ($self) {
     return $ua;
 };
 has key_pool => sub { [] };
+has under_way => 0;             # callbacks sent and not yet taken
+has waiting   => sub { [] };    # those for which there was no connection yet
 
 # RFC 7396: null deletes.
 sub merge ($base, $patch) {
@@ -168,22 +170,33 @@ sub send_callback ($self, $wish) {
     });
 }
 
+# Sends when a connection is free, as the real gateway has only so many of them.
 sub _deliver ($self, $job) {
-    my $state = $self->state;
+    my $config  = $self->state->config;
+    my $promise = $job->{promise} //= Mojo::Promise->new;
+    if ($self->under_way >= $config->{callback_connections}) {
+        push @{ $self->waiting }, $job;
+        return $promise;
+    }
+    $self->under_way($self->under_way + 1);
     my $start = now_ms();
-    my $sent  = $state->note_sent($job);
-    my $tx    = $self->ua->build_tx($job->{method} => $job->{url} => $job->{headers} => $job->{bytes});
-    return $self->ua->start_p($tx)->then(
-        sub ($done) { _result($job, $done->res->code // 0, $done->res, now_ms() - $start) },
-        sub ($error) { +{ %{ _result($job, 0, undef, now_ms() - $start) }, error => "$error" } },
-    )->then(sub ($got) {
+    my $sent  = $self->state->note_sent($job);
+    $self->ua->start($self->ua->build_tx(@$job{qw(method url headers bytes)}) => sub ($ua, $tx) {
+        $self->under_way($self->under_way - 1);
+        my $next = shift @{ $self->waiting };
+        $self->_deliver($next) if $next;
+        my $error = $tx->error;
+        my $lost  = $error && !$error->{code};
+        my $got   = _result($job, $lost ? (0, undef) : ($tx->res->code // 0, $tx->res), now_ms() - $start);
+        $got->{error} = $error->{message} if $lost;
         $job->{tries}++;
         @$sent{qw(status answer)} = @$got{qw(status body)};
-        $state->count("callback_$got->{status}");
-        return $got if $got->{status} =~ /\A2/ || !$job->{retry} || $job->{tries} > $state->config->{redeliver_max};
-        $state->count('redelivered');
-        return Mojo::Promise->timer($state->config->{redeliver_ms} / 1000)->then(sub { $self->_deliver($job) });
+        $self->state->count("callback_$got->{status}");
+        return $promise->resolve($got) if $got->{status} =~ /\A2/ || !$job->{retry} || $job->{tries} > $config->{redeliver_max};
+        $self->state->count('redelivered');
+        Mojo::IOLoop->timer($config->{redeliver_ms} / 1000 => sub { $self->_deliver($job) });
     });
+    return $promise;
 }
 
 sub _result ($job, $status, $res, $ms) {

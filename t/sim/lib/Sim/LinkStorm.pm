@@ -13,7 +13,7 @@ has 'phr';
 has 'hip';
 has wrong => 0;
 has links => 0;
-has took  => sub { { total => [], discover => [], init => [], otp => [], confirm => [] } };
+has took  => sub { { total => [], discover => [], on_discover => [], init => [], otp => [], confirm => [] } };
 
 sub report ($self) {
     my $report = $self->SUPER::report;
@@ -55,6 +55,7 @@ sub _answer ($self, $run, $view, $step) {
     return if $run->{ended};
     my $done = $view->{$step};
     push @{ $self->took->{$step} }, $done->{answer_ms} if defined $done->{answer_ms};
+    push @{ $self->took->{on_discover} }, $done->{after_ms} if $step eq 'discover' && defined $done->{after_ms};
     return 1 if $done->{answer} && !$done->{answer}{error};
     $self->end($run, $done->{answer} ? "$step " . ($done->{answer}{error}{code} // 'error')
         : $done->{timeout} ? "$step timeout" : "$step $done->{status}");

@@ -17,6 +17,7 @@ my %DEFAULT = (
     redeliver_ms  => 500,
     redeliver_max => 5,
     callback_timeout_s => 30,
+    callback_connections => 200,
     checksum      => 'base64',
     keep_calls    => 20_000,
     cheap_keys    => 0,
