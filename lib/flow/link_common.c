@@ -153,8 +153,9 @@ abdm_link_outcome(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char
 bool
 abdm_link_passes(const char *code)
 {
-    static const char *const codes[] = {"1000", "1007", "1011", "1019", "1022",
-                                        "1024", "1029", "1048", "2429"};
+    /* 1016 and 2402: the clocks differ */
+    static const char *const codes[] = {"1000", "1007", "1011", "1016", "1019", "1022",
+                                        "1024", "1029", "1048", "2402", "2429"};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (strcmp(codes[i], code) == 0) {

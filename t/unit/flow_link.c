@@ -360,6 +360,23 @@ troubles_of_the_gateway_with_a_link_pass(void **state)
 }
 
 
+/* A clock that was set wrong, ours or theirs, fails no visit for good. */
+static void
+a_link_that_met_another_clock_is_tried_again(void **state)
+{
+    (void) state;
+    ready();
+    due("MR-1");
+    is_refused(LINK, "1016");
+    link_until(&K, K.now + HOURS);
+    is_refused(LINK, "2402");
+    assert_int_equal(state_of("V-1"), ABDM_LINK_PENDING);
+    link_until(&K, K.now + HOURS);
+    answers("link.linked", goes(LINK), "");
+    assert_int_equal(state_of("V-1"), ABDM_LINK_LINKED);
+}
+
+
 static void
 a_block_told_by_a_link_holds_its_batch_for_a_day(void **state)
 {
@@ -508,6 +525,7 @@ main(void)
         KIT_TEST(the_answer_to_any_attempt_ends_the_silence),
         KIT_TEST(a_request_that_was_never_taken_is_sent_later),
         KIT_TEST(troubles_of_the_gateway_with_a_link_pass),
+        KIT_TEST(a_link_that_met_another_clock_is_tried_again),
         KIT_TEST(a_block_told_by_a_link_holds_its_batch_for_a_day),
         KIT_TEST(a_batch_without_its_token_begins_anew),
         KIT_TEST(a_batch_of_a_patient_who_has_gone_asks_nothing),
