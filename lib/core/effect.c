@@ -61,7 +61,7 @@ const char *
 abdm_job_kind_name(abdm_job_kind_t kind)
 {
     static const char *const names[] = {"event", "gateway", "records", "document",
-                                        "push",  "hmis",    "sms"};
+                                        "push",  "hmis",    "sms",     "tell",   "link"};
 
     return names[kind];
 }

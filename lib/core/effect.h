@@ -17,6 +17,8 @@ typedef enum {
                         * (hmis/hmis.h); `body`: JSON object of its variables */
     ABDM_JOB_SMS,      /* have the facility's SMS provider send message `path`; `body`: JSON object of
                         * its variables */
+    ABDM_JOB_TELL,     /* as HMIS, but nobody waits for what comes of it */
+    ABDM_JOB_LINK,     /* as GATEWAY, but nobody waits for what comes of it */
     ABDM_JOB_KINDS
 } abdm_job_kind_t;
 

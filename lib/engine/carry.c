@@ -365,7 +365,7 @@ abdm_carry_finish(abdm_exec_t *exec, abdm_task_t *task)
     abdm_err_t err;
     bool final = false;
 
-    if (abdm_job_class(task->job.kind) == ABDM_CLASS_HMIS) {
+    if (abdm_job_class(task->job.kind) != ABDM_CLASS_BULK) {
         finish_question(exec, task, facility);
         return;
     }
@@ -389,6 +389,7 @@ abdm_carry_start(abdm_exec_t *exec, abdm_task_t *task)
     }
     switch (task->job.kind) {
     case ABDM_JOB_GATEWAY:
+    case ABDM_JOB_LINK:
         err = start_gateway(exec, task);
         final = false;
         break;
@@ -409,6 +410,7 @@ abdm_carry_start(abdm_exec_t *exec, abdm_task_t *task)
         break;
     case ABDM_JOB_HMIS:
     case ABDM_JOB_SMS:
+    case ABDM_JOB_TELL:
         err = start_question(exec, task, facility, &final);
         break;
     default:

@@ -146,7 +146,7 @@ abdm_exec_run(abdm_exec_t *exec, abdm_task_t *task)
 {
     task->exec = exec;
     task->call.owner = task;
-    if (task->job.kind == ABDM_JOB_GATEWAY) {
+    if (task->job.kind == ABDM_JOB_GATEWAY || task->job.kind == ABDM_JOB_LINK) {
         abdm_carry_start(exec, task);
     } else {
         abdm_exec_queue(exec, task->job.kind == ABDM_JOB_PUSH ? &exec->pushes : &exec->work, task);

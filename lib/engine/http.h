@@ -16,7 +16,7 @@
 typedef struct abdm_http_s abdm_http_t;
 typedef struct abdm_call_s abdm_call_t;
 
-enum { ABDM_HTTP_CONNECTIONS = 128 };
+enum { ABDM_HTTP_CONNECTIONS = 400 };
 
 /* One request and its answer. Made zeroed by the caller, who embeds or owns it. */
 struct abdm_call_s {

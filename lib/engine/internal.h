@@ -6,7 +6,7 @@
 #include "engine/owner.h"
 #include "engine/task.h"
 
-enum { ABDM_UNDER_WAY_MAX = 256, ABDM_BATCH_MAX = 256 };
+enum { ABDM_BATCH_MAX = 256 };
 
 /* What the store thread is asked to do. */
 typedef enum {
@@ -65,13 +65,14 @@ struct abdm_engine_s {
     abdm_work_list_t retry;   /* first of the next turn */
     abdm_work_list_t orphans; /* claimed in this transaction */
     abdm_job_t *fresh;      /* jobs of this transaction, to be begun after its commit */
-    size_t n_fresh, cap_fresh;
+    size_t n_fresh, cap_fresh, fresh_of[ABDM_CLASSES];
+    size_t leaving_of[ABDM_CLASSES]; /* jobs whose places are free after this transaction */
     atomic_size_t under_way, taken[ABDM_CLASSES]; /* jobs claimed */
     bool full[ABDM_CLASSES]; /* due jobs of the class may have been left in the store */
     abdm_ms_t next_due;      /* of the store, but for those classes; 0: none known */
     abdm_ms_t next_tick, next_heartbeat, next_sweep, next_purge, next_anchor; /* monotonic */
     bool purge; /* whoever erased something last may have had no time to purge */
-    int replacing; /* class whose job runs its flow and leaves its place to what follows; -1 */
+    int replacing; /* class whose job runs its flow, and what follows on it comes first; -1 */
     abdm_matcher_t *matcher;
 
     /* keys.c */
@@ -102,6 +103,8 @@ bool abdm_engine_is_due(const abdm_engine_t *engine, abdm_ms_t now);
 void abdm_engine_due_at(abdm_engine_t *engine, abdm_ms_t due); /* the store has work for then */
 abdm_err_t abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t now);
 abdm_err_t abdm_engine_claim_due(abdm_engine_t *engine, abdm_ms_t now);
+/* What was to begin after the transaction, but for the first `keep`, does not. */
+void abdm_engine_drop_jobs(abdm_engine_t *engine, size_t keep);
 /* After the commit: what was written down as ours begins, unless the process ends. */
 void abdm_engine_begin_jobs(abdm_engine_t *engine);
 /* Every feed of the facilities is being read: one chain of jobs each. */

@@ -25,16 +25,21 @@ keep_fresh(abdm_engine_t *engine, abdm_job_t *job)
         engine->fresh = more;
         engine->cap_fresh = cap;
     }
+    engine->fresh_of[abdm_job_class(job->kind)]++;
     engine->fresh[engine->n_fresh++] = *job;
     memset(job, 0, sizeof(*job));
     return ABDM_NO_ERR;
 }
 
 
-/* Fewer in all than the connections that the client keeps. */
+/* Those with calls are no more in all than the connections that the client keeps: none waits for
+ * another's. */
 static const size_t class_max[ABDM_CLASSES] = {
-    [ABDM_CLASS_QUICK] = ABDM_UNDER_WAY_MAX,
-    [ABDM_CLASS_HMIS] = 96,
+    [ABDM_CLASS_MOMENT] = 256,
+    [ABDM_CLASS_GATEWAY] = 96,
+    [ABDM_CLASS_LINK] = 32,
+    [ABDM_CLASS_HMIS] = 160,
+    [ABDM_CLASS_TELL] = 16,
     [ABDM_CLASS_BULK] = 96,
 };
 
@@ -44,11 +49,16 @@ abdm_job_class(abdm_job_kind_t kind)
 {
     switch (kind) {
     case ABDM_JOB_EVENT:
+        return ABDM_CLASS_MOMENT;
     case ABDM_JOB_GATEWAY:
-        return ABDM_CLASS_QUICK;
+        return ABDM_CLASS_GATEWAY;
+    case ABDM_JOB_LINK:
+        return ABDM_CLASS_LINK;
     case ABDM_JOB_HMIS:
     case ABDM_JOB_SMS:
         return ABDM_CLASS_HMIS;
+    case ABDM_JOB_TELL:
+        return ABDM_CLASS_TELL;
     case ABDM_JOB_RECORDS:
     case ABDM_JOB_DOCUMENT:
     case ABDM_JOB_PUSH:
@@ -62,12 +72,9 @@ abdm_job_class(abdm_job_kind_t kind)
 bool
 abdm_engine_has_room(const abdm_engine_t *engine, abdm_job_class_t class)
 {
-    size_t own = atomic_load(&engine->taken[class]) + engine->n_fresh;
-    size_t all = atomic_load(&engine->under_way) + engine->n_fresh;
-
     return !atomic_load(&engine->draining)
-           && own - (engine->replacing == (int) class) < class_max[class]
-           && all - (engine->replacing >= 0) < ABDM_UNDER_WAY_MAX;
+           && atomic_load(&engine->taken[class]) + engine->fresh_of[class]
+                  < class_max[class] + engine->leaving_of[class];
 }
 
 
@@ -101,13 +108,20 @@ abdm_engine_is_due(const abdm_engine_t *engine, abdm_ms_t now)
 }
 
 
+static bool
+is_gateway(const abdm_job_t *job)
+{
+    return job->kind == ABDM_JOB_GATEWAY || job->kind == ABDM_JOB_LINK;
+}
+
+
 /* Each attempt of a call to the gateway has an id of its own, remembered before it is sent. */
 static abdm_err_t
 stamp(abdm_engine_t *engine, abdm_job_t *job, abdm_ms_t now)
 {
     char id[ABDM_UUID_TEXT];
 
-    if (job->kind != ABDM_JOB_GATEWAY) {
+    if (!is_gateway(job)) {
         return ABDM_NO_ERR;
     }
     ABDM_TRY(abdm_uuid4(id));
@@ -129,6 +143,16 @@ abdm_engine_due_at(abdm_engine_t *engine, abdm_ms_t due)
 }
 
 
+/* May a new job begin at once? Those that wait in the store come first, but for what follows on
+ * a job that ends: what was begun is brought to its end. */
+static bool
+may_begin(const abdm_engine_t *engine, abdm_job_class_t class)
+{
+    return abdm_engine_has_room(engine, class)
+           && (!engine->full[class] || engine->replacing == (int) class);
+}
+
+
 abdm_err_t
 abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t now)
 {
@@ -140,7 +164,7 @@ abdm_engine_add_jobs(abdm_engine_t *engine, abdm_effects_t *effects, abdm_ms_t n
             continue;
         }
         mine = job->due_at <= now
-               && (abdm_engine_has_room(engine, abdm_job_class(job->kind))
+               && (may_begin(engine, abdm_job_class(job->kind))
                    || (job->document != NULL && !atomic_load(&engine->draining)));
         ABDM_TRY(abdm_store_job_add(engine->store, job, mine ? engine->owner : NULL));
         if (mine) {
@@ -279,7 +303,7 @@ begin_job(abdm_engine_t *engine, abdm_job_t *job)
     if (task->job.poisoned) {
         task->result.err = ABDM_ERR(POISON, "it ended its workers again and again");
         task->result.final = true;
-    } else if (task->job.retaken && task->job.kind == ABDM_JOB_GATEWAY
+    } else if (task->job.retaken && is_gateway(&task->job)
                && task->job.deadline_at <= task->job.created_at) {
         task->result.err = ABDM_ERR(STOPPING, "what came of the call was lost with its worker");
         task->result.final = true;
@@ -296,6 +320,18 @@ begin_job(abdm_engine_t *engine, abdm_job_t *job)
 
 
 void
+abdm_engine_drop_jobs(abdm_engine_t *engine, size_t keep)
+{
+    while (engine->n_fresh > keep) {
+        abdm_job_t *job = &engine->fresh[--engine->n_fresh];
+
+        engine->fresh_of[abdm_job_class(job->kind)]--;
+        abdm_job_clear(job);
+    }
+}
+
+
+void
 abdm_engine_begin_jobs(abdm_engine_t *engine)
 {
     for (size_t i = 0; i < engine->n_fresh; i++) {
@@ -306,4 +342,5 @@ abdm_engine_begin_jobs(abdm_engine_t *engine)
         }
     }
     engine->n_fresh = 0;
+    memset(engine->fresh_of, 0, sizeof(engine->fresh_of));
 }

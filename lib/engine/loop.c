@@ -159,6 +159,7 @@ take_batch(abdm_engine_t *engine)
 static abdm_err_t
 do_batch(abdm_engine_t *engine, const abdm_work_list_t *batch, abdm_ms_t now)
 {
+    memset(engine->leaving_of, 0, sizeof(engine->leaving_of));
     ABDM_TRY(abdm_store_begin(engine->store));
     for (abdm_work_t *work = batch->first; work != NULL; work = work->next) {
         ABDM_TRY(abdm_engine_do(engine, work, now));
@@ -253,10 +254,7 @@ after_failure(abdm_engine_t *engine, abdm_work_list_t *batch, abdm_err_t err)
 
     abdm_store_rollback(engine->store);
     abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "transaction of %zu", batch->n);
-    for (size_t i = 0; i < engine->n_fresh; i++) {
-        abdm_job_clear(&engine->fresh[i]);
-    }
-    engine->n_fresh = 0;
+    abdm_engine_drop_jobs(engine, 0);
     while ((work = abdm_work_pop(&engine->orphans)) != NULL) {
         close_work(engine, work);
     }

@@ -16,9 +16,12 @@
 /* Jobs share the room of a process by what may hold them up, so that answers to the gateway never
  * wait behind a slow server: */
 typedef enum {
-    ABDM_CLASS_QUICK, /* the gateway, and what is nothing but a moment */
-    ABDM_CLASS_HMIS,  /* questions to the HMIS, messages to the SMS provider */
-    ABDM_CLASS_BULK,  /* records listed, fetched and pushed */
+    ABDM_CLASS_MOMENT,  /* nothing to wait for */
+    ABDM_CLASS_GATEWAY, /* answers to the gateway */
+    ABDM_CLASS_LINK,    /* what the hospital begins: nobody waits */
+    ABDM_CLASS_HMIS, /* questions to the HMIS, messages to the SMS provider: a citizen waits */
+    ABDM_CLASS_TELL, /* what the HMIS is told: nobody waits */
+    ABDM_CLASS_BULK, /* records listed, fetched and pushed */
     ABDM_CLASSES
 } abdm_job_class_t;
 

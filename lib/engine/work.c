@@ -222,6 +222,7 @@ run_result(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
     };
     abdm_err_t err;
 
+    engine->leaving_of[abdm_job_class(job->kind)]++;
     if (job->poisoned && job->kind == ABDM_JOB_EVENT) {
         return bury(engine, task);
     }
@@ -333,9 +334,7 @@ abdm_engine_do(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
     if (!abdm_failed(err)) {
         return abdm_store_keep(engine->store);
     }
-    while (engine->n_fresh > fresh) {
-        abdm_job_clear(&engine->fresh[--engine->n_fresh]);
-    }
+    abdm_engine_drop_jobs(engine, fresh);
     ABDM_TRY(abdm_store_undo(engine->store));
     if (work->kind == ABDM_WORK_CALLBACK || work->kind == ABDM_WORK_RESULT) {
         return postpone(engine, work, err, now);

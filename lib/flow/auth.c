@@ -53,6 +53,7 @@ call(const abdm_event_t *ev, const abdm_row_auth_t *auth, const char *path, abdm
         .subject = auth->id,
         .path = path,
         .deadline_at = auth->expires_at,
+        .awaited = true,
     };
 
     abdm_link_send(out, ev, &how, body);

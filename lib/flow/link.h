@@ -37,9 +37,10 @@ typedef struct {
     const char *path;
     const char *link_token; /* NULL: none */
     abdm_ms_t deadline_at;
+    bool awaited; /* somebody waits for what comes of it: it goes before what may take its time */
 } abdm_link_call_t;
 
-/* GATEWAY job; takes the body and wipes what it leaves. */
+/* LINK or GATEWAY job; takes the body and wipes what it leaves. */
 void abdm_link_send(abdm_effects_t *out, const abdm_event_t *ev, const abdm_link_call_t *call,
                     abdm_buf_t *body);
 

@@ -72,7 +72,7 @@ abdm_link_send(abdm_effects_t *out, const abdm_event_t *ev, const abdm_link_call
                abdm_buf_t *body)
 {
     abdm_job_t job = {
-        .kind = ABDM_JOB_GATEWAY,
+        .kind = call->awaited ? ABDM_JOB_GATEWAY : ABDM_JOB_LINK,
         .event = (char *) call->event,
         .hip_id = (char *) ev->hip_id,
         .subject = (char *) call->subject,

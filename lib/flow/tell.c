@@ -13,13 +13,13 @@ abdm_flow_ask(abdm_effects_t *out, const abdm_event_t *ev, const char *subject, 
               int index, const json_t *vars, abdm_ms_t deadline, const char *event)
 {
     abdm_job_t job = {
-        .kind = ABDM_JOB_HMIS,
+        .kind = op == ABDM_HMIS_TELL ? ABDM_JOB_TELL : ABDM_JOB_HMIS,
         .event = (char *) event,
         .hip_id = (char *) ev->hip_id,
         .subject = (char *) subject,
         .arg = index,
         .path = (char *) abdm_hmis_op_name(op),
-        .due_at = ev->now,
+        .due_at = ev->at < ev->now ? ev->at : ev->now, /* in the order in which all began */
         .created_at = ev->now,
         .deadline_at = deadline,
     };

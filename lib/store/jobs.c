@@ -192,29 +192,45 @@ read_job(const abdm_store_t *store, sqlite3_stmt *stmt, abdm_job_t *job)
 }
 
 
+/* Due jobs of one kind, the oldest first, behind those that are there. */
+static abdm_err_t
+read_due(abdm_store_t *store, abdm_ms_t now, unsigned kind, size_t max, abdm_job_t *out, size_t *n)
+{
+    abdm_err_t err;
+    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_DUE, &err);
+    bool row = stmt != NULL;
+
+    if (stmt == NULL) {
+        return err;
+    }
+    abdm_db_int(stmt, 1, now);
+    abdm_db_int(stmt, 2, (int64_t) (max - *n));
+    abdm_db_int(stmt, 3, kind);
+    while (row && *n < max && !abdm_failed(err)) {
+        err = abdm_db_row(stmt, &row);
+        if (row && !abdm_failed(err)) {
+            err = read_job(store, stmt, &out[(*n)++]);
+        }
+    }
+    abdm_db_end(stmt);
+    return err;
+}
+
+
+/* Kind by kind, as thousands that wait for room must not be passed over again and again. The kinds
+ * of a class are in the order in which its jobs follow on each other: what is further comes first,
+ * so that what was begun is brought to its end. */
 abdm_err_t
 abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, unsigned kinds,
                      size_t max, abdm_job_t *out, size_t *n)
 {
-    abdm_err_t err;
-    sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_DUE, &err);
+    abdm_err_t err = ABDM_NO_ERR;
     size_t read = 0;
-    bool row = stmt != NULL;
 
-    *n = 0;
-    if (stmt != NULL) {
-        abdm_db_int(stmt, 1, now);
-        abdm_db_int(stmt, 2, (int64_t) max);
-        abdm_db_int(stmt, 3, kinds);
-    }
-    while (row && read < max && !abdm_failed(err)) {
-        err = abdm_db_row(stmt, &row);
-        if (row && !abdm_failed(err)) {
-            err = read_job(store, stmt, &out[read++]);
+    for (unsigned kind = ABDM_JOB_KINDS; kind-- > 0 && read < max && !abdm_failed(err);) {
+        if (kinds >> kind & 1) {
+            err = read_due(store, now, kind, max, out, &read);
         }
-    }
-    if (stmt != NULL) {
-        abdm_db_end(stmt);
     }
     for (size_t i = 0; i < read && !abdm_failed(err); i++) {
         err = abdm_db_run_id_text(store, SQL_JOB_CLAIM, out[i].id, owner);
@@ -252,23 +268,36 @@ abdm_store_job_again(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t due_a
 }
 
 
-abdm_err_t
-abdm_store_job_next_due(abdm_store_t *store, unsigned kinds, abdm_ms_t *due)
+/* The same of one kind, when that is sooner than *due. */
+static abdm_err_t
+sooner(abdm_store_t *store, unsigned kind, abdm_ms_t *due)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_JOB_NEXT, &err);
     bool row;
 
-    *due = 0;
     if (stmt == NULL) {
         return err;
     }
-    abdm_db_int(stmt, 1, kinds);
+    abdm_db_int(stmt, 1, kind);
     ABDM_TRY(abdm_db_row(stmt, &row));
-    if (row) {
+    if (row && (*due == 0 || sqlite3_column_int64(stmt, 0) < *due)) {
         *due = sqlite3_column_int64(stmt, 0);
     }
     abdm_db_end(stmt);
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
+abdm_store_job_next_due(abdm_store_t *store, unsigned kinds, abdm_ms_t *due)
+{
+    *due = 0;
+    for (unsigned kind = 0; kind < ABDM_JOB_KINDS; kind++) {
+        if (kinds >> kind & 1) {
+            ABDM_TRY(sooner(store, kind, due));
+        }
+    }
     return ABDM_NO_ERR;
 }
 

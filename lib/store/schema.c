@@ -244,6 +244,10 @@ static const char *const steps[] = {
     "ALTER TABLE transfer ADD COLUMN hiu_id TEXT;"
     "CREATE INDEX transfer_consent ON transfer (hip_id, consent_id);"
     "CREATE INDEX transfer_done ON transfer (done_at) WHERE done_at > 0;",
+
+    /* version 6: jobs are claimed kind by kind */
+    "DROP INDEX job_due;"
+    "CREATE INDEX job_due ON job (kind, due_at) WHERE owner IS NULL;",
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };

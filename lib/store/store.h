@@ -82,8 +82,8 @@ abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_m
 /* Writes the job down; `owner` NULL leaves it to whoever claims it when due. Between _begin and
  * _commit when others may write too. */
 abdm_err_t abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner);
-/* Due jobs, oldest first, of those `kinds` that there is room for: bit 1u << ABDM_JOB_... each. A
- * job that was claimed too often is marked as poisoned. */
+/* Due jobs, of each kind the oldest first, of those `kinds` that there is room for: bit
+ * 1u << ABDM_JOB_... each. A job that was claimed too often is marked as poisoned. */
 abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now,
                                 unsigned kinds, size_t max, abdm_job_t *out, size_t *n);
 abdm_err_t abdm_store_job_done(abdm_store_t *store, int64_t id);

@@ -297,6 +297,35 @@ a_stop_while_the_store_is_slow_begins_no_job_afterwards(void **state)
 }
 
 
+/* What nobody waits for has little room, and what waits in the store for it is passed over. */
+static void
+an_answer_goes_while_more_links_hang_than_there_is_room_for(void **state)
+{
+    enum { LINKS = 100, ROOM = 32 };
+    abdm_ms_t now = abdm_time_now();
+
+    (void) state;
+    atomic_store(&E.silent, ROOM);
+    OK_(abdm_store_begin(E.store.store));
+    for (int i = 0; i < LINKS; i++) {
+        abdm_job_t job = {.kind = ABDM_JOB_LINK, .event = "t.noted", .hip_id = "HIP_1",
+                          .subject = "S", .path = "/link", .body = "{}", .body_len = 2,
+                          .due_at = 1, .deadline_at = now + 60000, .created_at = 1};
+
+        OK_(abdm_store_job_add(E.store.store, &job, NULL));
+    }
+    OK_(abdm_store_commit(E.store.store));
+    assert_soon(atomic_load(&E.calls) == ROOM);
+    accept_one("t.call", "r-1", "{\"ms\":60000}");
+    assert_soon(count_seen("t.called") == 1);
+    assert_int_equal(seen("t.called", 0).code, ABDM_OK);
+    assert_int_equal(atomic_load(&E.calls), ROOM + 1);
+    assert_int_equal(count_seen("t.noted"), 0);
+    assert_int_equal(store_kit_number(&E.store, "SELECT count(*) FROM job WHERE owner IS NULL"),
+                     LINKS - ROOM);
+}
+
+
 int
 main(void)
 {
@@ -316,6 +345,7 @@ main(void)
         ENGINE_TEST(stopping_waits_for_what_ends_in_time),
         ENGINE_TEST(an_engine_may_be_stopped_at_any_moment),
         ENGINE_TEST(a_stop_while_the_store_is_slow_begins_no_job_afterwards),
+        ENGINE_TEST(an_answer_goes_while_more_links_hang_than_there_is_room_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

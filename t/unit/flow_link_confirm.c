@@ -490,7 +490,7 @@ test_the_hmis_is_told_once_the_gateway_has_taken_the_link(void **state)
     K.now += SECONDS;
     link_done(&K, "link.confirmed", -1, NULL);
     job = link_job(&K, "hmis.told", 0);
-    assert_int_equal(job->kind, ABDM_JOB_HMIS);
+    assert_int_equal(job->kind, ABDM_JOB_TELL);
     assert_string_equal(job->path, "tell");
     body = link_body(job);
     assert_at(body, "hipId", HIP);

@@ -290,7 +290,8 @@ static inline abdm_job_t
 link_out(link_kit_t *k, const char *path)
 {
     for (size_t i = 0; i < k->n_jobs; i++) {
-        if (k->job[i].kind == ABDM_JOB_GATEWAY && strcmp(k->job[i].path, path) == 0)
+        if ((k->job[i].kind == ABDM_JOB_GATEWAY || k->job[i].kind == ABDM_JOB_LINK)
+            && strcmp(k->job[i].path, path) == 0)
             return link_take(k, &k->job[i]);
     }
     fail_msg("nothing goes to %s", path);

@@ -170,12 +170,19 @@ due(const char *patient_ref)
 
 /* --- the gateway's part --- */
 
+static inline bool
+linking_is_call(const abdm_job_t *job)
+{
+    return job->kind == ABDM_JOB_GATEWAY || job->kind == ABDM_JOB_LINK;
+}
+
+
 /* The oldest call to `path` that waits; NULL: none. */
 static inline abdm_job_t *
 call_to(const char *path)
 {
     for (size_t i = 0; i < K.n_jobs; i++) {
-        if (K.job[i].kind == ABDM_JOB_GATEWAY && strcmp(K.job[i].path, path) == 0)
+        if (linking_is_call(&K.job[i]) && strcmp(K.job[i].path, path) == 0)
             return &K.job[i];
     }
     return NULL;
@@ -188,7 +195,7 @@ calls_to(const char *path)
     size_t n = 0;
 
     for (size_t i = 0; i < K.n_jobs; i++)
-        n += K.job[i].kind == ABDM_JOB_GATEWAY && strcmp(K.job[i].path, path) == 0;
+        n += linking_is_call(&K.job[i]) && strcmp(K.job[i].path, path) == 0;
     return n;
 }
 

@@ -92,11 +92,45 @@ only_jobs_of_the_kinds_that_have_room_are_claimed(void **state)
     assert_int_equal(n, 0);
     OK_(abdm_store_job_claim(K.store, "me", 20, quick, 16, got, &n));
     assert_int_equal(n, 2);
-    assert_int_equal(got[0].kind, ABDM_JOB_EVENT);
-    assert_int_equal(got[1].kind, ABDM_JOB_SMS);
+    assert_int_equal(got[0].kind, ABDM_JOB_SMS);
+    assert_int_equal(got[1].kind, ABDM_JOB_EVENT);
     for (size_t i = 0; i < n; i++)
         abdm_job_clear(&got[i]);
     assert_int_equal(claim_jobs_only("me", 20, NULL), ABDM_JOB_KINDS - 2);
+}
+
+
+/* What is further on in the course of a transfer goes first, and of one kind what is older. */
+static void
+the_further_and_of_a_kind_the_older_comes_first(void **state)
+{
+    static const struct {
+        abdm_job_kind_t kind;
+        abdm_ms_t due;
+    } given[] = {{ABDM_JOB_RECORDS, 1}, {ABDM_JOB_PUSH, 9}, {ABDM_JOB_RECORDS, 5},
+                 {ABDM_JOB_PUSH, 7},    {ABDM_JOB_RECORDS, 3}, {ABDM_JOB_PUSH, 21}};
+    static const abdm_ms_t order[] = {7, 9, 1};
+    abdm_job_t got[3];
+    abdm_ms_t due;
+    size_t n = 0;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        abdm_job_t j = job("a", given[i].due);
+
+        j.kind = given[i].kind;
+        OK_(abdm_store_job_add(K.store, &j, NULL));
+    }
+    OK_(abdm_store_job_claim(K.store, "me", 20, ~0u, 3, got, &n));
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(got[i].due_at, order[i]);
+        abdm_job_clear(&got[i]);
+    }
+    OK_(abdm_store_job_next_due(K.store, ~0u, &due));
+    assert_int_equal(due, 3);
+    OK_(abdm_store_job_next_due(K.store, 1u << ABDM_JOB_PUSH, &due));
+    assert_int_equal(due, 21);
 }
 
 
@@ -331,6 +365,7 @@ main(void)
         STORE_TEST(a_job_put_off_keeps_its_attempts_and_comes_when_due),
         STORE_TEST(sent_ids_and_done_callbacks_are_swept_after_their_time),
         STORE_TEST(only_jobs_of_the_kinds_that_have_room_are_claimed),
+        STORE_TEST(the_further_and_of_a_kind_the_older_comes_first),
         STORE_TEST(a_body_and_a_link_token_come_back_and_are_not_on_disk),
         STORE_TEST(a_body_that_goes_elsewhere_than_it_was_meant_to_does_not_open),
         STORE_TEST(without_the_key_no_body_is_written_or_read),
