@@ -4,6 +4,7 @@
 # make test       installs what is needed, builds, passes all tests
 # make coverage   what the tests reach of lib/, in lines and in branches
 # make bench      figures, one tab-separated line each
+# make load       citizens at once, visits after an outage: figures, and whether all is well
 # make fuzz       every parser that meets the outside, SECONDS=30 each
 # make mutants    shows that tests notice when a control is removed, each in turn
 # make install    into DESTDIR: the module where nginx looks for it, all else under prefix
@@ -57,7 +58,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench fuzz mutants clean
+.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench load fuzz mutants clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -187,6 +188,12 @@ bench:
 	@.ci/deps.sh build demo bench >&2
 	@$(MAKE) -s -j$(JOBS) lib module $(BENCHES) >&2
 	@ABDM_BUILD=$(B) perl t/bench/run.pl
+
+# LOAD="users=1000" for one of them; stdout has figures only
+load:
+	@.ci/deps.sh build demo load >&2
+	@$(MAKE) -s -j$(JOBS) VARIANT=test lib module >&2
+	@ABDM_BUILD=build/test perl t/load/run.pl $(LOAD)
 
 install: all
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(libdir) $(DESTDIR)$(bindir) $(DESTDIR)$(sharedir)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, those that are missing and no more:
 #
-#     .ci/deps.sh build [demo] [certify] [test] [bench] [coverage] [ci]
+#     .ci/deps.sh build [demo] [certify] [test] [bench] [load] [coverage] [ci]
 #
 # This is the one list of what the project needs. Only root can install; others are told what is missing.
 set -eu
@@ -12,8 +12,9 @@ build='gcc libc6-dev make pkg-config nginx nginx-dev
 demo='openssl curl perl libmojolicious-perl libcryptx-perl libcpanel-json-xs-perl
     libjson-validator-perl libio-socket-ssl-perl libev-perl'
 certify='zbar-tools'
-test='libcmocka-dev zbar-tools librsvg2-bin'
+test='libcmocka-dev zbar-tools librsvg2-bin sqlite3'
 bench='wrk sqlite3'
+load='sqlite3'
 coverage='gcovr'
 ci='git clang clang-tidy clang-format libclang-rt-14-dev binutils libperl-critic-perl shellcheck'
 
@@ -25,9 +26,10 @@ for purpose in "$@"; do
         certify) packages=$certify ;;
         test) packages=$test ;;
         bench) packages=$bench ;;
+        load) packages=$load ;;
         coverage) packages=$coverage ;;
         ci) packages=$ci ;;
-        *) echo "usage: $0 build [demo] [certify] [test] [bench] [coverage] [ci]" >&2; exit 2 ;;
+        *) echo "usage: $0 build [demo] [certify] [test] [bench] [load] [coverage] [ci]" >&2; exit 2 ;;
     esac
     for package in $packages; do
         status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
