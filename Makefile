@@ -7,6 +7,8 @@
 # make load       citizens at once, visits after an outage: figures, and whether all is well
 # make fuzz       every parser that meets the outside, SECONDS=30 each
 # make mutants    shows that tests notice when a control is removed, each in turn
+# make soak       memory and disk over SOAK=1000000 callbacks, and over 100 reloads, those under the sanitizers too
+# make valgrind   the unit tests, and nginx with reloads, under memcheck
 # make install    into DESTDIR: the module where nginx looks for it, all else under prefix
 #
 # VARIANT=asan builds into build/asan with AddressSanitizer and UBSan; the tests run on
@@ -58,7 +60,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench load fuzz mutants clean
+.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench load fuzz mutants soak valgrind clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -194,6 +196,24 @@ load:
 	@.ci/deps.sh build demo load >&2
 	@$(MAKE) -s -j$(JOBS) VARIANT=test lib module >&2
 	@ABDM_BUILD=build/test perl t/load/run.pl $(LOAD)
+
+SOAK     ?= 1000000
+
+# 20 minutes, most of them for the callbacks
+soak:
+	@.ci/deps.sh build demo bench
+	@$(MAKE) -s -j$(JOBS) VARIANT=test lib module
+	@SOAK=$(SOAK) ABDM_BUILD=build/test perl t/soak/callbacks.pl
+	@ABDM_BUILD=build/test perl t/soak/reloads.pl
+	@$(MAKE) -s -j$(JOBS) VARIANT=asan lib module
+	@ABDM_BUILD=build/asan perl t/soak/reloads.pl
+
+# UNITS="store token" for some
+valgrind:
+	@.ci/deps.sh build demo test valgrind
+	@$(MAKE) -s -j$(JOBS) VARIANT=test lib module unit
+	@t/valgrind/run build/test
+	@VALGRIND=1 RELOADS=10 ABDM_BUILD=build/test perl t/soak/reloads.pl
 
 install: all
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(libdir) $(DESTDIR)$(bindir) $(DESTDIR)$(sharedir)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, those that are missing and no more:
 #
-#     .ci/deps.sh build [demo] [certify] [test] [bench] [load] [coverage] [ci]
+#     .ci/deps.sh build [demo] [certify] [test] [bench] [load] [coverage] [valgrind] [ci]
 #
 # This is the one list of what the project needs. Only root can install; others are told what is missing.
 set -eu
@@ -16,6 +16,7 @@ test='libcmocka-dev zbar-tools librsvg2-bin sqlite3'
 bench='wrk sqlite3'
 load='sqlite3'
 coverage='gcovr'
+valgrind='valgrind'
 ci='git clang clang-tidy clang-format libclang-rt-14-dev binutils libperl-critic-perl shellcheck'
 
 missing=
@@ -28,8 +29,9 @@ for purpose in "$@"; do
         bench) packages=$bench ;;
         load) packages=$load ;;
         coverage) packages=$coverage ;;
+        valgrind) packages=$valgrind ;;
         ci) packages=$ci ;;
-        *) echo "usage: $0 build [demo] [certify] [test] [bench] [load] [coverage] [ci]" >&2; exit 2 ;;
+        *) echo "usage: $0 build [demo] [certify] [test] [bench] [load] [coverage] [valgrind] [ci]" >&2; exit 2 ;;
     esac
     for package in $packages; do
         status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -62,7 +62,8 @@ sub need_module ($class) {
 # http [lines], env {name => value} of nginx, abdm [lines], push_allow [networks], module (0: nginx without it), hmis_url, mapping, plugin (0: HMIS without faults).
 #
 # lines [lines of the facility besides its name and HMIS], sms (1: the simulator is the SMS provider), clock (1: see
-# advance), others {ID => {name, lines, sms}}: more facilities, each with an HMIS of its own.
+# advance), others {ID => {name, lines, sms}}: more facilities, each with an HMIS of its own. under [command]: what nginx
+# runs under, as valgrind.
 sub new ($class, %option) {
     my $dir  = tempdir('abdm-XXXXXXXX', TMPDIR => 1);
     my $self = bless {
@@ -125,9 +126,9 @@ sub start_nginx ($self) {
     my $dir = $self->{dir};
     $self->write_conf if !-e "$dir/nginx.conf";
     unlink "$dir/hmis.sock";
-    $self->_spawn(nginx => { $self->_nginx_env }, 'nginx', '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf",
+    $self->_spawn(nginx => { $self->_nginx_env }, @{ $self->{option}{under} // [] }, 'nginx', '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf",
         '-g', 'daemon off;');
-    return $self->wait_port(nginx => $self->{port});
+    return $self->wait_port(nginx => $self->{port}, $self->{option}{under} ? 120 : 20);
 }
 
 sub _nginx_env ($self) {
@@ -135,8 +136,8 @@ sub _nginx_env ($self) {
     $env{ABDM_CLOCK_FILE} = $self->_clock_file if $self->{option}{clock};
     if (build_dir() =~ /asan/) {
         chomp($env{LD_PRELOAD} = qx(gcc -print-file-name=libasan.so));
-        $env{ASAN_OPTIONS}  = 'detect_leaks=0:abort_on_error=0';
-        $env{UBSAN_OPTIONS} = 'print_stacktrace=1';
+        $env{ASAN_OPTIONS}  //= 'detect_leaks=0:abort_on_error=0';
+        $env{UBSAN_OPTIONS} //= 'print_stacktrace=1';
     }
     return %env;
 }
@@ -250,7 +251,7 @@ sub _clock_file ($self) {
 sub advance ($self, $ms) {
     my $path = $self->_clock_file;
     $self->{ahead} = ($self->{ahead} // 0) + $ms;
-    $self->sim('/clock', { move => $ms / 1000 });    # first: what then becomes due meets the gateway of that time
+    if ($self->{option}{simulator} // 1) { $self->sim('/clock', { move => $ms / 1000 }) }    # first: what then becomes due meets the gateway of that time
     open my $file, '+<:raw', $path or croak "$path: $!";
     syswrite($file, pack 'q', $self->{ahead}) == 8 or croak "$path: $!";    # workers have it mapped
     close $file or croak "$path: $!";
