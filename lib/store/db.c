@@ -17,6 +17,8 @@
 enum {
     BUSY_SLEEP_US = 300,
     BUSY_TRIES = 5 * 1000 * 1000 / BUSY_SLEEP_US, /* five seconds */
+    LOG_PAGES = 1000, /* SQLite's log of writes is then copied to the database... */
+    LOG_MOST = 4000,  /* ...and, at 16 MB, begun anew */
     PATH_MAX_BYTES = 1024
 };
 
@@ -38,6 +40,25 @@ on_busy(void *ctx, int tries)
     }
     nanosleep(&pause, NULL);
     return 1;
+}
+
+
+/* Where SQLite's own rule stops short: while two workers write by turns without a rest, it never finds
+ * the moment to begin the log anew. From LOG_MOST on, whoever commits holds the others back for what
+ * is not copied yet. It waits for nobody itself: an operator may be reading a long export. */
+static int
+on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    (void) ctx;
+    if (pages < LOG_PAGES) {
+        return SQLITE_OK;
+    }
+    sqlite3_busy_handler(db, NULL, NULL);
+    (void) sqlite3_wal_checkpoint_v2(
+        db, name, pages < LOG_MOST ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART, NULL,
+        NULL); /* the next commit comes by here too */
+    sqlite3_busy_handler(db, on_busy, NULL);
+    return SQLITE_OK;
 }
 
 
@@ -115,6 +136,7 @@ abdm_db_connect(const char *url, sqlite3 **db)
         return abdm_db_err(rc);
     }
     sqlite3_busy_handler(*db, on_busy, NULL);
+    (void) sqlite3_wal_hook(*db, on_commit, NULL);
     err = abdm_db_exec(*db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                             "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
                             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;");
