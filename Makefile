@@ -3,6 +3,7 @@
 # make certify    installs what is needed, builds VARIANT=test, shows the rows of ABDM's test sheets: build/certify
 # make test       installs what is needed, builds, passes all tests
 # make coverage   what the tests reach of lib/, in lines and in branches
+# make torture    the unit tests again, each time with one call into what lies under the library failing
 # make bench      figures, one tab-separated line each
 # make load       citizens at once, visits after an outage: figures, and whether all is well
 # make fuzz       every parser that meets the outside, SECONDS=30 each
@@ -60,7 +61,7 @@ libdir     ?= $(prefix)/lib
 sharedir   ?= $(prefix)/share/ngx_abdm
 modulesdir ?= /usr/lib/nginx/modules
 
-.PHONY: FORCE all lib module unit benches install deps deps-test demo certify test check coverage bench load fuzz mutants soak valgrind clean
+.PHONY: FORCE all lib module unit benches tortures install deps deps-test demo certify test check coverage torture bench load fuzz mutants soak valgrind clean
 .DELETE_ON_ERROR:
 
 all: lib module
@@ -125,19 +126,20 @@ $(TORTURE)/libtorture.so: $(LIB_SRC:lib/%.c=$(TORTURE)/obj/%.o) $(TORTURE)/calls
 	@echo "  LINK  $@"
 	$(Q)$(CC) -shared -Wl,-Bsymbolic $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 
-$(TORTURE)/unit/%: t/unit/%.c $(TORTURE)/libtorture.so
+$(TORTURE)/unit/%: t/unit/%.c | $(TORTURE)/libtorture.so
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	$(Q)$(CC) -It/torture $(filter-out --coverage,$(ALL_CFLAGS)) -fsanitize=leak -Wl,-rpath,'$$ORIGIN/..' -o $@ $< \
+	$(Q)$(CC) -It/torture $(filter-out --coverage,$(ALL_CFLAGS)) -MMD -MP -fsanitize=leak -Wl,-rpath,'$$ORIGIN/..' -o $@ $< \
 	    -L$(TORTURE) -ltorture $(LIBS)
 
-TORTURES := $(UNIT_SRC:t/unit/%.c=$(TORTURE)/unit/%)
+TORTURED ?= $(UNIT_SRC:t/unit/%.c=%)
+TORTURES := $(TORTURED:%=$(TORTURE)/unit/%)
 tortures: $(TORTURES)
 
 $(MODULE): FORCE $(B)/libabdm.so
 	+$(Q)CC=$(CC) CFLAGS='$(CFLAGS) $(CFLAGS_$(VARIANT))' LDFLAGS='$(LDFLAGS_$(VARIANT))' .ci/build-module.sh $(B)
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNITS:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNITS:=.d) $(TOOLS:=.d) $(BENCHES:=.d) $(TORTURES:=.d)
 
 deps:
 	@.ci/deps.sh build demo
@@ -172,6 +174,13 @@ coverage:
 	@.ci/deps.sh build demo test coverage
 	@$(MAKE) -s -j$(JOBS) VARIANT=cov lib module unit $(FAULTY:%=build/cov/torture/unit/%)
 	@t/coverage build/cov $(FAULTY)
+
+# What lib/ calls of others fails, call by call: no crash, leak or wrong result may come of it.
+# TORTURED="token store" for some programs; TORTURE_SECONDS: the most for each of them.
+torture:
+	@.ci/deps.sh build
+	@$(MAKE) -s -j$(JOBS) VARIANT=torture tortures
+	@JOBS=$(JOBS) t/torture/all build/torture $(TORTURED)
 
 SECONDS  ?= 30
 

@@ -48,6 +48,7 @@ typedef struct {
     int attempts;
     bool retaken;  /* a worker had it before, and is gone */
     bool poisoned; /* it was claimed too often: workers do not survive it */
+    bool spoiled;  /* what is sealed of it does not open, and is not there */
     abdm_document_t *document; /* not stored: lost with the process, and then fetched again */
 } abdm_job_t;
 

@@ -122,27 +122,34 @@ abdm_engine_forget(abdm_engine_t *engine, abdm_task_t *task)
 }
 
 
+void
+abdm_engine_post_result(abdm_engine_t *engine, abdm_task_t *task)
+{
+    abdm_work_t *work = task->work;
+
+    task->work = NULL;
+    work->kind = ABDM_WORK_RESULT;
+    work->task = task;
+    abdm_engine_post(engine, work);
+}
+
+
 /* A job was carried out: its flow is next. */
 static void
 on_done(abdm_task_t *task, void *ctx)
 {
     abdm_engine_t *engine = ctx;
-    abdm_work_t *work;
 
     atomic_fetch_add(&engine->calls, 1);
     if (abdm_failed(task->result.err)) {
         atomic_fetch_add(&engine->calls_failed, 1);
     }
-    work = calloc(1, sizeof(*work));
-    if (work == NULL || task->result.err.code == ABDM_E_STOPPING) {
+    if (task->result.err.code == ABDM_E_STOPPING) {
         /* the job stays ours in the store, and is given back when this process ends */
-        free(work);
         abdm_engine_forget(engine, task);
         return;
     }
-    work->kind = ABDM_WORK_RESULT;
-    work->task = task;
-    abdm_engine_post(engine, work);
+    abdm_engine_post_result(engine, task);
 }
 
 
@@ -161,15 +168,24 @@ destroy(abdm_engine_t *engine)
     while ((news = abdm_engine_reap(engine)) != NULL) {
         abdm_news_free(news);
     }
-    for (size_t i = 0; i < engine->n_fresh; i++) {
-        abdm_job_clear(&engine->fresh[i]);
-    }
+    abdm_engine_drop_jobs(engine, 0);
     free(engine->fresh);
+    free(engine->keys_work);
     abdm_store_close(engine->store);
     abdm_matcher_free(engine->matcher);
     pthread_cond_destroy(&engine->ready);
     pthread_mutex_destroy(&engine->lock);
     free(engine);
+}
+
+
+abdm_err_t
+abdm_engine_have_store(abdm_engine_t *engine)
+{
+    if (engine->store != NULL) {
+        return ABDM_NO_ERR;
+    }
+    return abdm_store_open(engine->config.store_url, engine->config.seal_key, &engine->store);
 }
 
 
@@ -201,7 +217,10 @@ abdm_engine_start(const abdm_engine_config_t *config, void (*wake)(void *), void
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err = abdm_owner_name(engine->owner);
     if (!abdm_failed(err)) {
-        err = abdm_store_open(config->store_url, config->seal_key, &engine->store);
+        err = abdm_engine_have_store(engine);
+        if (err.code == ABDM_E_STORE || err.code == ABDM_E_STORE_BUSY) {
+            err = ABDM_NO_ERR; /* the loop tells of it, and opens it when it can */
+        }
     }
     if (!abdm_failed(err)) {
         err = abdm_matcher_new(&engine->matcher);

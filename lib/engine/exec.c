@@ -27,6 +27,7 @@ abdm_task_free(abdm_task_t *task)
     abdm_spool_free(task->spool);
     json_decref(task->result.records);
     abdm_document_close(task->result.document);
+    free(task->work);
     free(task);
 }
 

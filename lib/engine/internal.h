@@ -60,11 +60,11 @@ struct abdm_engine_s {
     atomic_size_t open;       /* work in hand of any kind, and jobs under way */
 
     /* of the store thread */
-    abdm_store_t *store;
+    abdm_store_t *store;      /* NULL: it could not be opened yet */
     abdm_exec_t *exec;
     abdm_work_list_t retry;   /* first of the next turn */
     abdm_work_list_t orphans; /* claimed in this transaction */
-    abdm_job_t *fresh;      /* jobs of this transaction, to be begun after its commit */
+    abdm_task_t **fresh;     /* jobs of this transaction, to be begun after its commit */
     size_t n_fresh, cap_fresh, fresh_of[ABDM_CLASSES];
     size_t leaving_of[ABDM_CLASSES]; /* jobs whose places are free after this transaction */
     atomic_size_t under_way, taken[ABDM_CLASSES]; /* jobs claimed */
@@ -72,6 +72,9 @@ struct abdm_engine_s {
     abdm_ms_t next_due;      /* of the store, but for those classes; 0: none known */
     abdm_ms_t next_tick, next_heartbeat, next_sweep, next_purge, next_anchor; /* monotonic */
     bool purge; /* whoever erased something last may have had no time to purge */
+    size_t failing; /* transactions, one after another; 0: none */
+    abdm_code_t failing_code; /* as told last */
+    abdm_ms_t failing_since, next_complaint; /* monotonic */
     int replacing; /* class whose job runs its flow, and what follows on it comes first; -1 */
     abdm_matcher_t *matcher;
 
@@ -81,6 +84,7 @@ struct abdm_engine_s {
     abdm_ms_t keys_wait_until; /* monotonic: another process is fetching */
     bool keys_wanted;
     abdm_ms_t keys_wanted_at; /* a set fetched before does not answer */
+    abdm_work_t *keys_work; /* FETCHING: by which the answer gets to the store thread */
     enum { ABDM_KEYS_IDLE, ABDM_KEYS_CLAIMED, ABDM_KEYS_FETCHING } keys_state;
 
     /* figures */
@@ -90,6 +94,10 @@ struct abdm_engine_s {
 void abdm_engine_tell(abdm_engine_t *engine, abdm_news_t *news); /* takes; NULL is nothing */
 void abdm_engine_post(abdm_engine_t *engine, abdm_work_t *work);
 void abdm_engine_forget(abdm_engine_t *engine, abdm_task_t *task); /* frees, uncounts */
+void abdm_engine_post_result(abdm_engine_t *engine, abdm_task_t *task); /* takes */
+
+/* A store that is full, locked or broken when the process starts is opened later. */
+abdm_err_t abdm_engine_have_store(abdm_engine_t *engine);
 
 /* loop.c */
 void *abdm_engine_loop(void *engine);

@@ -11,13 +11,16 @@
 enum { FEED_SLACK = 60 * 1000 }; /* of a chain beyond `poll`: one question with its repetitions */
 
 
-/* A job of this transaction, begun once it is committed. Takes the job. */
+/* A job of this transaction, begun once it is committed. Takes the job. All memory that its way
+ * back into the store takes is had now: later nothing could be undone. */
 static abdm_err_t
 keep_fresh(abdm_engine_t *engine, abdm_job_t *job)
 {
+    abdm_task_t *task;
+
     if (engine->n_fresh == engine->cap_fresh) {
         size_t cap = engine->cap_fresh == 0 ? 64 : engine->cap_fresh * 2;
-        abdm_job_t *more = realloc(engine->fresh, cap * sizeof(*more));
+        abdm_task_t **more = realloc(engine->fresh, cap * sizeof(abdm_task_t *));
 
         if (more == NULL) {
             return ABDM_ERR(MEMORY, "jobs");
@@ -25,9 +28,19 @@ keep_fresh(abdm_engine_t *engine, abdm_job_t *job)
         engine->fresh = more;
         engine->cap_fresh = cap;
     }
+    task = calloc(1, sizeof(*task));
+    if (task == NULL) {
+        return ABDM_ERR(MEMORY, "job");
+    }
+    task->work = calloc(1, sizeof(*task->work));
+    if (task->work == NULL) {
+        free(task);
+        return ABDM_ERR(MEMORY, "job");
+    }
     engine->fresh_of[abdm_job_class(job->kind)]++;
-    engine->fresh[engine->n_fresh++] = *job;
+    task->job = *job;
     memset(job, 0, sizeof(*job));
+    engine->fresh[engine->n_fresh++] = task;
     return ABDM_NO_ERR;
 }
 
@@ -270,39 +283,17 @@ brief(abdm_engine_t *engine, abdm_task_t *task)
 }
 
 
-/* Straight to its flow: a moment that came, or a job that cannot be begun. */
 static void
-post_result(abdm_engine_t *engine, abdm_task_t *task)
+begin_job(abdm_engine_t *engine, abdm_task_t *task)
 {
-    abdm_work_t *work = calloc(1, sizeof(*work));
-
-    if (work == NULL) {
-        abdm_engine_forget(engine, task);
-        return;
-    }
-    work->kind = ABDM_WORK_RESULT;
-    work->task = task;
-    abdm_engine_post(engine, work);
-}
-
-
-static void
-begin_job(abdm_engine_t *engine, abdm_job_t *job)
-{
-    abdm_task_t *task = calloc(1, sizeof(*task));
-
-    if (task == NULL) {
-        abdm_job_clear(job); /* ours until this process ends */
-        return;
-    }
-    task->job = *job;
-    memset(job, 0, sizeof(*job));
     atomic_fetch_add(&engine->open, 1);
     atomic_fetch_add(&engine->under_way, 1);
     atomic_fetch_add(&engine->taken[abdm_job_class(task->job.kind)], 1);
     if (task->job.poisoned) {
         task->result.err = ABDM_ERR(POISON, "it ended its workers again and again");
         task->result.final = true;
+    } else if (task->job.spoiled) {
+        task->result.err = ABDM_ERR(SEAL, "what was written down of it does not open");
     } else if (task->job.retaken && is_gateway(&task->job)
                && task->job.deadline_at <= task->job.created_at) {
         task->result.err = ABDM_ERR(STOPPING, "what came of the call was lost with its worker");
@@ -312,7 +303,7 @@ begin_job(abdm_engine_t *engine, abdm_job_t *job)
         task->result.final = task->result.err.code == ABDM_E_NOT_FOUND;
     }
     if (task->job.kind == ABDM_JOB_EVENT || abdm_failed(task->result.err)) {
-        post_result(engine, task);
+        abdm_engine_post_result(engine, task); /* straight to its flow */
     } else {
         abdm_exec_run(engine->exec, task);
     }
@@ -323,10 +314,10 @@ void
 abdm_engine_drop_jobs(abdm_engine_t *engine, size_t keep)
 {
     while (engine->n_fresh > keep) {
-        abdm_job_t *job = &engine->fresh[--engine->n_fresh];
+        abdm_task_t *task = engine->fresh[--engine->n_fresh];
 
-        engine->fresh_of[abdm_job_class(job->kind)]--;
-        abdm_job_clear(job);
+        engine->fresh_of[abdm_job_class(task->job.kind)]--;
+        abdm_task_free(task);
     }
 }
 
@@ -336,9 +327,9 @@ abdm_engine_begin_jobs(abdm_engine_t *engine)
 {
     for (size_t i = 0; i < engine->n_fresh; i++) {
         if (atomic_load(&engine->stopping)) {
-            abdm_job_clear(&engine->fresh[i]);
+            abdm_task_free(engine->fresh[i]);
         } else {
-            begin_job(engine, &engine->fresh[i]);
+            begin_job(engine, engine->fresh[i]);
         }
     }
     engine->n_fresh = 0;

@@ -97,14 +97,10 @@ static void
 on_fetched(char *json, abdm_err_t err, void *ctx)
 {
     abdm_engine_t *engine = ctx;
-    abdm_work_t *work;
+    abdm_work_t *work = engine->keys_work;
 
     (void) err; /* logged where it happened */
-    work = calloc(1, sizeof(*work));
-    if (work == NULL) {
-        free(json);
-        return;
-    }
+    engine->keys_work = NULL;
     work->kind = ABDM_WORK_KEYS;
     work->text = json;
     abdm_engine_post(engine, work);
@@ -116,6 +112,12 @@ abdm_engine_keys_begin(abdm_engine_t *engine)
 {
     abdm_err_t err;
 
+    engine->keys_work = calloc(1, sizeof(*engine->keys_work)); /* now: the answer must get back */
+    if (engine->keys_work == NULL) {
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, ABDM_ERR(MEMORY, "fetch"), "keys");
+        engine->keys_state = ABDM_KEYS_IDLE; /* asked for again as if the gateway were away */
+        return;
+    }
     engine->keys_state = ABDM_KEYS_FETCHING;
     err = abdm_exec_fetch_keys(engine->exec, on_fetched, engine);
 

@@ -17,6 +17,7 @@ enum {
     HEARTBEAT = ABDM_LEASE_MS / 3,
     SWEEP = 60 * 1000,
     STORE_PAUSE = 200, /* after a transaction that failed */
+    COMPLAINT = 60 * 1000,
     NICENESS = 10 /* the host's event loop may share a processor with us: it goes first */
 };
 
@@ -48,8 +49,10 @@ claim_orphans(abdm_engine_t *engine, abdm_ms_t now)
         abdm_work_t *work = calloc(1, sizeof(*work));
 
         if (work == NULL) {
-            abdm_callback_clear(&orphans[i]);
-            continue;
+            while (i < n) {
+                abdm_callback_clear(&orphans[i++]);
+            }
+            return ABDM_ERR(MEMORY, "callbacks"); /* they stay orphans */
         }
         work->kind = ABDM_WORK_CALLBACK;
         work->callback = orphans[i];
@@ -160,6 +163,7 @@ static abdm_err_t
 do_batch(abdm_engine_t *engine, const abdm_work_list_t *batch, abdm_ms_t now)
 {
     memset(engine->leaving_of, 0, sizeof(engine->leaving_of));
+    ABDM_TRY(abdm_engine_have_store(engine));
     ABDM_TRY(abdm_store_begin(engine->store));
     for (abdm_work_t *work = batch->first; work != NULL; work = work->next) {
         ABDM_TRY(abdm_engine_do(engine, work, now));
@@ -245,6 +249,37 @@ after_commit(abdm_engine_t *engine, abdm_work_list_t *batch)
 }
 
 
+/* Once, and again each minute, so that the log names the trouble and can be read; then its end. */
+static void
+tell_trouble(abdm_engine_t *engine, abdm_err_t err, size_t n)
+{
+    abdm_ms_t tick = abdm_time_monotonic();
+
+    if (engine->failing++ == 0) {
+        engine->failing_since = tick;
+    }
+    if (engine->failing == 1 || engine->failing_code != err.code || tick >= engine->next_complaint) {
+        engine->failing_code = err.code;
+        engine->next_complaint = tick + COMPLAINT;
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                     "transaction of %zu, nothing of it is kept", n);
+    }
+}
+
+
+/* A transaction that wrote nothing says nothing of the disk. */
+static void
+tell_relief(abdm_engine_t *engine)
+{
+    if (engine->failing > 0 && abdm_store_wrote(engine->store)) {
+        abdm_log(&engine->config.log, ABDM_LOG_NOTICE,
+                 "the store works again, %zu transactions failed in %lld s", engine->failing,
+                 (long long) ((abdm_time_monotonic() - engine->failing_since) / 1000));
+        engine->failing = 0;
+    }
+}
+
+
 /* Nothing of it happened: who waits for an answer is told so, the rest comes again. */
 static void
 after_failure(abdm_engine_t *engine, abdm_work_list_t *batch, abdm_err_t err)
@@ -252,8 +287,10 @@ after_failure(abdm_engine_t *engine, abdm_work_list_t *batch, abdm_err_t err)
     const struct timespec pause = {0, STORE_PAUSE * 1000000L};
     abdm_work_t *work;
 
-    abdm_store_rollback(engine->store);
-    abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "transaction of %zu", batch->n);
+    if (engine->store != NULL) {
+        abdm_store_rollback(engine->store);
+    }
+    tell_trouble(engine, err, batch->n);
     abdm_engine_drop_jobs(engine, 0);
     while ((work = abdm_work_pop(&engine->orphans)) != NULL) {
         close_work(engine, work);
@@ -290,7 +327,7 @@ turn(abdm_engine_t *engine)
         return;
     }
     for (abdm_work_t *work = batch.first; work != NULL; work = work->next) {
-        if (work->kind == ABDM_WORK_ASK) {
+        if (work->kind == ABDM_WORK_ASK && engine->store != NULL) {
             work->err = abdm_engine_report(engine, work);
         }
     }
@@ -298,6 +335,7 @@ turn(abdm_engine_t *engine)
     if (abdm_failed(err)) {
         after_failure(engine, &batch, err);
     } else {
+        tell_relief(engine);
         after_commit(engine, &batch);
         abdm_engine_upkeep(engine);
     }
@@ -323,6 +361,9 @@ abdm_engine_finish(abdm_engine_t *engine)
     abdm_err_t err;
 
     turn(engine);
+    if (engine->store == NULL) {
+        return; /* it never came, and nothing of it is ours */
+    }
     err = abdm_store_begin(engine->store);
     if (!abdm_failed(err)) {
         err = abdm_store_release(engine->store, engine->owner);

@@ -46,6 +46,7 @@ struct abdm_task_s {
     uint64_t session;     /* generation of the session used */
     abdm_result_t result;
     int retry_after;      /* seconds */
+    struct abdm_work_s *work; /* by which the result gets to the store thread */
 
     abdm_exec_t *exec;
     abdm_task_t *next;

@@ -12,6 +12,7 @@
 
 enum {
     FLOW_PAUSE = 5000, /* after a flow that could not decide */
+    SPOILED_PAUSE = 60 * 1000, /* until somebody has put the key right, or the store */
     BACKOFF_FIRST = 500,
     BACKOFF_MOST = 5 * 60 * 1000,
     NONSENSE_ATTEMPTS = 3,
@@ -145,6 +146,9 @@ run_callback(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
         .now = now,
     };
 
+    if (cb->spoiled) {
+        return ABDM_ERR(SEAL, "callback: its body does not open");
+    }
     ABDM_TRY(run_flow(engine, &ev, "gateway", NULL));
     return abdm_store_inbox_done(engine->store, cb->id);
 }
@@ -226,6 +230,9 @@ run_result(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
     if (job->poisoned && job->kind == ABDM_JOB_EVENT) {
         return bury(engine, task);
     }
+    if (job->spoiled && job->kind == ABDM_JOB_EVENT) {
+        return task->result.err; /* its flow may want what does not open */
+    }
     if (tries_again(task, due)) {
         abdm_engine_due_at(engine, due);
         return abdm_store_job_again(engine->store, job, due, job->attempts + 1);
@@ -242,7 +249,7 @@ run_result(abdm_engine_t *engine, abdm_work_t *work, abdm_ms_t now)
 static abdm_err_t
 postpone(abdm_engine_t *engine, abdm_work_t *work, abdm_err_t why, abdm_ms_t now)
 {
-    abdm_ms_t due = now + FLOW_PAUSE;
+    abdm_ms_t due = now + (why.code == ABDM_E_SEAL ? SPOILED_PAUSE : FLOW_PAUSE);
 
     abdm_engine_due_at(engine, due);
     if (work->kind == ABDM_WORK_RESULT) {

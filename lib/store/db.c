@@ -417,6 +417,7 @@ abdm_err_t
 abdm_store_begin(abdm_store_t *store)
 {
     store->last_job = 0;
+    store->changes = sqlite3_total_changes(store->db);
     store->audit = store->marked = (abdm_audit_end_t){0};
     return run(store, SQL_BEGIN);
 }
@@ -427,6 +428,13 @@ abdm_store_commit(abdm_store_t *store)
 {
     ABDM_TRY(abdm_audit_flush(store));
     return run(store, SQL_COMMIT);
+}
+
+
+bool
+abdm_store_wrote(const abdm_store_t *store)
+{
+    return sqlite3_total_changes(store->db) != store->changes;
 }
 
 

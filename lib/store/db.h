@@ -74,6 +74,7 @@ struct abdm_store_s {
     abdm_audit_end_t audit, marked;
     const char *caller, *request_id; /* of the effects being applied; NULL: own work */
     bool erased;      /* since the last purge; what was erased may be in the log of writes */
+    int changes;      /* of the connection, as this transaction began */
     int64_t last_job; /* id of the last job added in this transaction, 0: none yet */
     sqlite3_stmt *stmt[SQL_STATEMENTS];
     sqlite3_stmt *row_stmt[ABDM_ROWS][ABDM_ROW_SQLS];
@@ -132,6 +133,8 @@ abdm_err_t abdm_db_unseal(const abdm_store_t *store, const abdm_buf_t *aad, sqli
 /* The same under a key of its own. */
 abdm_err_t abdm_db_unseal_with(const abdm_seal_key_t *key, const abdm_buf_t *aad,
                                sqlite3_stmt *stmt, int column, char **plain, size_t *len);
+/* Was *err that a value is not what it was when it was sealed? Then it is none any more. */
+bool abdm_db_spoiled(const abdm_store_t *store, abdm_err_t *err);
 abdm_err_t abdm_db_hash(const abdm_store_t *store, const char *what, const char *hip_id,
                         const char *value, char out[65]);
 /* Appends a text and a NUL, so that no two lists of texts give the same bytes. */

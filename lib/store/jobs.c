@@ -187,8 +187,17 @@ read_job(const abdm_store_t *store, sqlite3_stmt *stmt, abdm_job_t *job)
         job->body = copy_blob(stmt, BODY, &job->body_len, &err);
         return err;
     }
-    ABDM_TRY(open_column(store, "job.body", job, stmt, BODY, &job->body, &job->body_len));
-    return open_column(store, "job.link_token", job, stmt, LINK_TOKEN, &job->link_token, NULL);
+    err = open_column(store, "job.body", job, stmt, BODY, &job->body, &job->body_len);
+    if (!abdm_failed(err)) {
+        err = open_column(store, "job.link_token", job, stmt, LINK_TOKEN, &job->link_token, NULL);
+    }
+    job->spoiled = abdm_db_spoiled(store, &err);
+    if (job->spoiled) {
+        abdm_db_wipe(job->body);
+        job->body = NULL;
+        job->body_len = 0;
+    }
+    return err;
 }
 
 

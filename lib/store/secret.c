@@ -98,6 +98,17 @@ abdm_db_unseal_with(const abdm_seal_key_t *key, const abdm_buf_t *aad, sqlite3_s
 }
 
 
+bool
+abdm_db_spoiled(const abdm_store_t *store, abdm_err_t *err)
+{
+    if (err->code != ABDM_E_SEAL || store->key == NULL) {
+        return false;
+    }
+    *err = ABDM_NO_ERR;
+    return true;
+}
+
+
 abdm_err_t
 abdm_db_hash(const abdm_store_t *store, const char *what, const char *hip_id, const char *value,
              char out[65])

@@ -27,6 +27,7 @@ void abdm_store_close(abdm_store_t *store); /* NULL is allowed */
 
 abdm_err_t abdm_store_begin(abdm_store_t *store); /* takes the write lock */
 abdm_err_t abdm_store_commit(abdm_store_t *store); /* on disk when it returns */
+bool abdm_store_wrote(const abdm_store_t *store);  /* did that change anything? */
 void abdm_store_rollback(abdm_store_t *store);
 
 /* A part of a transaction that can be undone alone: mark, then keep or undo. */
@@ -62,6 +63,7 @@ typedef struct {
     char *body;
     size_t body_len;
     abdm_ms_t received_at;
+    bool spoiled; /* as claimed: the body does not open, and is not there */
 } abdm_callback_t;
 
 void abdm_callback_clear(abdm_callback_t *callback);
@@ -73,7 +75,8 @@ abdm_err_t abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *call
 abdm_err_t abdm_store_inbox_done(abdm_store_t *store, int64_t id);
 /* Not to be claimed before `due_at`. */
 abdm_err_t abdm_store_inbox_give_back(abdm_store_t *store, int64_t id, abdm_ms_t due_at);
-/* Orphans, oldest first; one that was claimed too often is put aside instead (E_POISON). */
+/* Orphans, oldest first; one that was claimed too often is put aside instead (E_POISON). One that
+ * does not open is claimed like the others, so that it holds up none of them. */
 abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, size_t max,
                                   abdm_callback_t *out, size_t *n, size_t *poisoned);
 
@@ -83,7 +86,8 @@ abdm_err_t abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_m
  * _commit when others may write too. */
 abdm_err_t abdm_store_job_add(abdm_store_t *store, abdm_job_t *job, const char *owner);
 /* Due jobs, of each kind the oldest first, of those `kinds` that there is room for: bit
- * 1u << ABDM_JOB_... each. A job that was claimed too often is marked as poisoned. */
+ * 1u << ABDM_JOB_... each. A job that was claimed too often is marked as poisoned, one that does
+ * not open as spoiled. */
 abdm_err_t abdm_store_job_claim(abdm_store_t *store, const char *owner, abdm_ms_t now,
                                 unsigned kinds, size_t max, abdm_job_t *out, size_t *n);
 abdm_err_t abdm_store_job_done(abdm_store_t *store, int64_t id);

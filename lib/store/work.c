@@ -292,6 +292,7 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, si
             cb->received_at = sqlite3_column_int64(stmt, 6);
             if (!abdm_failed(err)) {
                 err = open_body(store, stmt, 5, cb);
+                cb->spoiled = abdm_db_spoiled(store, &err);
             }
             claims[read++] = sqlite3_column_int(stmt, 7);
         }

@@ -38,6 +38,10 @@ int torture_patience(int ms);
 EVP_PKEY *torture_rsa_key(unsigned bits);
 void torture_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A directory that goes when the process of its test has ended, in whatever way. */
+char *torture_made(char *path);
+#define mkdtemp(path) torture_made(mkdtemp(path))
+
 /* Two numbers that should be equal and are not; something that should hold and does not;
  * something that was made and is not what it should be. */
 void torture_number(intmax_t got, intmax_t want, const char *what, const char *file, int line);

@@ -31,6 +31,7 @@ assert_answer(int status, const char *body, abdm_call_verdict_t verdict, const c
     if (a.verdict != verdict)
         fail_msg("%d %s: verdict %d", status, body, (int) a.verdict);
     assert_string_equal(a.code, code);
+    assert_true(a.text[0] != '\0' || text[0] == '\0'); /* without memory there is none */
     assert_string_equal(a.text, text);
 }
 

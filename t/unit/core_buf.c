@@ -64,6 +64,7 @@ a_buffer_grows_and_gives_its_text_away(void **state)
     abdm_buf_addz(&b, "end");
     abdm_buf_add_str(&b, ABDM_LIT("!"));
     abdm_buf_addz(&b, NULL);
+    assert_false(b.failed);
     assert_int_equal(b.len, 40004);
     assert_memory_equal(b.p + 4 * 1234, "1234", 4);
     char *z = abdm_buf_take(&b);
@@ -109,6 +110,7 @@ a_failed_buffer_stays_failed(void **state)
 
     (void) state;
     abdm_buf_addz(&b, "abc");
+    assert_false(b.failed);
     assert_false(abdm_buf_reserve(&b, SIZE_MAX - 2));
     assert_true(b.failed);
     abdm_buf_addz(&b, "def");
@@ -117,6 +119,7 @@ a_failed_buffer_stays_failed(void **state)
     assert_null(abdm_buf_take(&b));
     assert_null(b.p);
     abdm_buf_addz(&b, "again");
+    assert_false(b.failed);
     assert_int_equal(b.len, 5);
     abdm_buf_wipe_free(&b);
 }

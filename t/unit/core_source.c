@@ -103,13 +103,13 @@ a_row_of_sources_reads_as_one(void **state)
     (void) state;
     for (size_t step = 1; step < 10; step++) {
         abdm_source_t *parts[] = {of_text("abc"), of_text(""), of_text("defgh"), of_text("")};
-        abdm_source_t *s = abdm_source_concat(parts, 4);
+        abdm_source_t *s = there(abdm_source_concat(parts, 4));
         char *z = read_by(s, step);
         assert_string_equal(z, "abcdefgh");
         free(z);
         abdm_source_close(s);
     }
-    abdm_source_t *none = abdm_source_concat(NULL, 0);
+    abdm_source_t *none = there(abdm_source_concat(NULL, 0));
     char *z = read_by(none, 1);
     assert_string_equal(z, "");
     free(z);
@@ -218,7 +218,7 @@ static void
 a_fault_below_reaches_the_reader(void **state)
 {
     abdm_source_t *parts[] = {of_text("abc"), in_base64(odd(5, 5, true))};
-    abdm_source_t *s = abdm_source_concat(parts, 2);
+    abdm_source_t *s = there(abdm_source_concat(parts, 2));
     abdm_buf_t out = {0};
 
     (void) state;

@@ -190,6 +190,68 @@ what_was_accepted_waits_out_a_store_that_refuses_afterwards(void **state)
 
 
 static void
+a_store_that_is_in_trouble_is_told_of_once_and_not_at_each_turn(void **state)
+{
+    (void) state;
+    accept_one("t.noted", "r-0", "{}");
+    store_kit_exec(&E.store, "ALTER TABLE inbox RENAME TO away");
+    for (int i = 0; i < 5; i++) {
+        OK_(send_callback("t.noted", "r-1", "{}", NULL));
+        assert_int_equal(outcome(), ABDM_E_STORE);
+    }
+    server_nap(1500); /* turns of its own */
+    assert_int_equal(atomic_load(&E.errors), 1);
+    store_kit_exec(&E.store, "ALTER TABLE away RENAME TO inbox");
+    accept_one("t.noted", "r-1", "{}");
+    store_kit_exec(&E.store, "ALTER TABLE inbox RENAME TO away");
+    assert_soon(atomic_load(&E.errors) == 2);
+}
+
+
+static void
+an_engine_begins_without_its_store_and_serves_when_it_is_there(void **state)
+{
+    char made[64];
+
+    (void) state;
+    snprintf(made, sizeof(made), "PRAGMA user_version = %d",
+             (int) store_kit_number(&E.store, "PRAGMA user_version"));
+    engine_end(1000);
+    store_kit_exec(&E.store, "PRAGMA user_version = 0"); /* as if nobody had made it yet */
+    engine_begin();
+    engine_end(1000);
+
+    engine_begin();
+    OK_(send_callback("t.noted", "r-1", "{}", NULL));
+    assert_int_equal(outcome(), ABDM_E_STORE);
+    store_kit_exec(&E.store, made);
+    accept_one("t.noted", "r-1", "{}");
+    assert_soon(count_seen("t.noted") == 1);
+}
+
+
+static void
+a_callback_that_does_not_open_holds_up_nothing_else(void **state)
+{
+    abdm_callback_t cb = {.path = "/api/v3/t", .event = "t.noted", .hip_id = "HIP_1",
+                          .request_id = "r-1", .body = "{}", .body_len = 2};
+    int64_t id;
+
+    (void) state;
+    engine_end(1000);
+    OK_(abdm_store_inbox_add(E.store.store, &cb, NULL, &id));
+    store_kit_exec(&E.store, "UPDATE inbox SET body = zeroblob(length(body))");
+    engine_begin();
+    accept_one("t.noted", "r-2", "{}");
+    assert_soon(count_seen("t.noted") == 1);
+    assert_string_equal(seen("t.noted", 0).request_id, "r-2");
+    assert_soon(atomic_load(&E.errors) == 1);
+    assert_soon(store_kit_number(&E.store, "SELECT count(*) FROM inbox WHERE done_at IS NULL"
+                                           " AND owner IS NULL AND due_at > received_at") == 1);
+}
+
+
+static void
 a_flow_that_cannot_decide_is_asked_again_and_leaves_no_trace(void **state)
 {
     (void) state;
@@ -283,6 +345,9 @@ main(void)
         ENGINE_TEST(a_store_locked_for_too_long_refuses_and_then_serves_again),
         ENGINE_TEST(a_store_that_refuses_writes_refuses_callbacks_and_recovers),
         ENGINE_TEST(what_was_accepted_waits_out_a_store_that_refuses_afterwards),
+        ENGINE_TEST(a_store_that_is_in_trouble_is_told_of_once_and_not_at_each_turn),
+        ENGINE_TEST(an_engine_begins_without_its_store_and_serves_when_it_is_there),
+        ENGINE_TEST(a_callback_that_does_not_open_holds_up_nothing_else),
         ENGINE_TEST(a_flow_that_cannot_decide_is_asked_again_and_leaves_no_trace),
         ENGINE_TEST(effects_that_cannot_all_be_applied_leave_no_trace),
         ENGINE_TEST(a_report_is_read_from_the_store),

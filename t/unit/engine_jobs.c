@@ -185,6 +185,34 @@ a_poisoned_job_is_not_carried_out_and_told(void **state)
 }
 
 
+/* Until the key is right again, or its deadline: then its flow is told. A moment has none. */
+static void
+a_job_that_does_not_open_is_not_carried_out_and_holds_up_nothing_else(void **state)
+{
+    abdm_job_t call = {.kind = ABDM_JOB_GATEWAY, .event = "t.called", .hip_id = "HIP_1",
+                       .subject = "S-1", .path = "/call", .body = "{}", .body_len = 2,
+                       .due_at = 1, .deadline_at = abdm_time_now() + 2000, .created_at = 1};
+    abdm_job_t moment = {.kind = ABDM_JOB_EVENT, .event = "t.noted", .hip_id = "HIP_1",
+                         .subject = "S-2", .body = "{}", .body_len = 2, .due_at = 1,
+                         .deadline_at = 1, .created_at = 1};
+
+    (void) state;
+    engine_end(1000);
+    OK_(abdm_store_job_add(E.store.store, &call, NULL));
+    OK_(abdm_store_job_add(E.store.store, &moment, NULL));
+    store_kit_exec(&E.store, "UPDATE job SET body = zeroblob(length(body))");
+    engine_begin();
+    accept_one("t.call", "r-1", "{\"ms\":60000}");
+    assert_soon(count_seen("t.called") == 2);
+    assert_int_equal(seen("t.called", 0).code, ABDM_OK);
+    assert_int_equal(seen("t.called", 1).code, ABDM_E_SEAL);
+    assert_int_equal(atomic_load(&E.calls), 1);
+    assert_int_equal(count_seen("t.noted"), 0);
+    assert_soon(store_kit_number(&E.store, "SELECT count(*) FROM job") == 1);
+    assert_int_equal(store_kit_number(&E.store, "SELECT count(*) FROM job WHERE due_at > 1"), 1);
+}
+
+
 static void
 draining_leaves_what_is_due_to_others_and_finishes_what_was_begun(void **state)
 {
@@ -340,6 +368,7 @@ main(void)
         ENGINE_TEST(a_facility_that_is_configured_no_more_fails_its_jobs),
         ENGINE_TEST(a_moment_comes_when_it_is_due_and_not_before),
         ENGINE_TEST(a_poisoned_job_is_not_carried_out_and_told),
+        ENGINE_TEST(a_job_that_does_not_open_is_not_carried_out_and_holds_up_nothing_else),
         ENGINE_TEST(draining_leaves_what_is_due_to_others_and_finishes_what_was_begun),
         ENGINE_TEST(stopping_keeps_its_deadline_when_a_peer_hangs_and_gives_the_call_back),
         ENGINE_TEST(stopping_waits_for_what_ends_in_time),

@@ -40,6 +40,7 @@ static struct {
     atomic_int certs_status, certs_delay;
     char request_ids[64][64];
     char tokens[64][32];
+    atomic_int errors; /* lines of the log */
 } E;
 
 
@@ -257,6 +258,8 @@ static inline void
 on_log(void *ctx, abdm_log_level_t level, const char *line)
 {
     (void) ctx;
+    if (level == ABDM_LOG_ERROR)
+        atomic_fetch_add(&E.errors, 1);
     if (getenv("ENGINE_LOG") != NULL)
         fprintf(stderr, "# log %d %s\n", (int) level, line);
 }
@@ -334,7 +337,7 @@ send_callback(const char *event, const char *request_id, const char *body, void 
 static inline abdm_news_t *
 next_news(abdm_news_kind_t kind)
 {
-    for (int i = 0; i < 15000; i++) {
+    for (int i = 0; i < torture_patience(30000) / 2; i++) {
         abdm_news_t *news = abdm_engine_reap(E.engine);
 
         if (news == NULL)

@@ -146,9 +146,22 @@ a_body_on_disk_cannot_be_read_without_the_key_nor_under_another_id(void **state)
                              " WHERE instr(body, CAST('secret' AS BLOB)) > 0"), 0);
     store_kit_exec(&K, "UPDATE inbox SET body = (SELECT body FROM inbox WHERE id = 1)"
                        " WHERE id = 2");
-    assert_int_equal(abdm_store_inbox_claim(K.store, "me", 1000, 2, got, &n, &poisoned).code,
+    OK_(abdm_store_inbox_claim(K.store, "me", 1000, 2, got, &n, &poisoned));
+    assert_int_equal(n, 2);
+    assert_false(got[0].spoiled);
+    assert_string_equal(got[0].body, "{\"name\":\"secret words\"}");
+    assert_true(got[1].spoiled);
+    assert_null(got[1].body);
+    for (size_t i = 0; i < n; i++)
+        abdm_callback_clear(&got[i]);
+
+    store_kit_exec(&K, "UPDATE inbox SET owner = NULL");
+    abdm_store_t *keyless = NULL;
+    OK_(abdm_store_open(K.url, NULL, &keyless));
+    assert_int_equal(abdm_store_inbox_claim(keyless, "me", 1000, 2, got, &n, &poisoned).code,
                      ABDM_E_SEAL);
     assert_int_equal(n, 0);
+    abdm_store_close(keyless);
 }
 
 

@@ -179,20 +179,25 @@ a_body_that_goes_elsewhere_than_it_was_meant_to_does_not_open(void **state)
         "UPDATE job SET body = x'0102'",
     };
     abdm_job_t got[16];
-    size_t n = 7;
 
     (void) state;
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        size_t opened = 0, n;
+
         store_kit_exec(&K, "DELETE FROM job");
         add_job("a", 10, NULL);
         add_job("b", 10, NULL);
         store_kit_exec(&K, changes[i]);
-        assert_int_equal(abdm_store_job_claim(K.store, "me", 20, ~0u, 16, got, &n).code,
-                         ABDM_E_SEAL);
-        assert_int_equal(n, 0);
+        n = claim_jobs("me", 20, got);
+        assert_int_equal(n, 2); /* so that somebody deals with it */
+        for (size_t k = 0; k < n; k++) {
+            opened += !got[k].spoiled;
+            assert_true(got[k].spoiled == (got[k].body == NULL));
+            assert_null(got[k].link_token);
+            abdm_job_clear(&got[k]);
+        }
+        assert_int_equal(opened, i == 0); /* the one that was not touched */
     }
-    /* nothing was claimed by the attempts */
-    assert_int_equal(store_kit_number(&K, "SELECT count(*) FROM job WHERE owner IS NOT NULL"), 0);
 }
 
 

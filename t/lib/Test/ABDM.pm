@@ -63,7 +63,7 @@ sub need_module ($class) {
 #
 # lines [lines of the facility besides its name and HMIS], sms (1: the simulator is the SMS provider), clock (1: see
 # advance), others {ID => {name, lines, sms}}: more facilities, each with an HMIS of its own. under [command]: what nginx
-# runs under, as valgrind.
+# runs under, as valgrind. store: its directory, if not the test's own.
 sub new ($class, %option) {
     my $dir  = tempdir('abdm-XXXXXXXX', TMPDIR => 1);
     my $self = bless {
@@ -81,6 +81,7 @@ sub new ($class, %option) {
 }
 
 sub dir ($self)        { return $self->{dir} }
+sub store ($self)      { return 'sqlite:' . ($self->{option}{store} // $self->{dir}) . '/abdm.db' }
 sub url ($self)        { return "https://127.0.0.1:$self->{port}" }
 sub sim_url ($self)    { return "https://127.0.0.1:$self->{sim_port}" }
 
@@ -365,7 +366,7 @@ sub _abdm_conf ($self, $option, $lines) {
     my @facility = @{ $option->{facility} // ['name "Demo Hospital";', "hmis rest $hmis mapping=$mapping;"] };
     my @abdm     = @{ $option->{abdm} // [] };
     return $lines->(4,
-        "abdm_store      sqlite:$dir/abdm.db;", "abdm_secret_key $dir/secret.key;",
+        "abdm_store      @{[ $self->store ]};", "abdm_secret_key $dir/secret.key;",
         (map { "abdm_push_allow $_;" } @{ $option->{push_allow} // ['127.0.0.0/8'] }), @abdm, 'abdm_gateway custom {', (map { "    $_" } @gateway), '}',
         $self->_facility_conf($self->{hip}, $option, @facility), $self->_others_conf($option->{others} // {}, $mapping));
 }
@@ -502,7 +503,7 @@ sub abdm ($self, @arguments) {
 
 # What `abdm --json COMMAND` prints of the store, decoded; nothing when it refuses.
 sub report ($self, @command) {
-    my ($status, $out) = $self->abdm('--store', "sqlite:$self->{dir}/abdm.db", '--json', @command);
+    my ($status, $out) = $self->abdm('--store', $self->store, '--json', @command);
     return $status == 0 ? $JSON->decode($out) : undef;
 }
 
