@@ -255,13 +255,15 @@ postpone(abdm_engine_t *engine, abdm_work_t *work, abdm_err_t why, abdm_ms_t now
     if (work->kind == ABDM_WORK_RESULT) {
         const abdm_job_t *job = &work->task->job;
 
+        ABDM_TRY(abdm_store_job_again(engine->store, job, due, job->attempts));
         abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why, "event=%s id=%s", job->event,
                      job->subject);
-        return abdm_store_job_again(engine->store, job, due, job->attempts);
+        return ABDM_NO_ERR;
     }
+    ABDM_TRY(abdm_store_inbox_give_back(engine->store, work->callback.id, due));
     abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why, "event=%s id=%s", work->callback.event,
                  work->callback.request_id);
-    return abdm_store_inbox_give_back(engine->store, work->callback.id, due);
+    return ABDM_NO_ERR;
 }
 
 

@@ -52,8 +52,8 @@ sub status_of ($consent) { return $consent->{sent}{status} }
 
 sub transfer_done ($consent, $name) {
     my $id = $t->request($consent);
-    my $done = $t->wait_for(notify => transaction => $id, timeout_ms => 20_000);
-    return is $done && $t->listed($id)->{state}, 'DONE', $name;
+    $t->wait_for(notify => transaction => $id, timeout_ms => 20_000);
+    return ok $t->wait_until(sub { $t->listed($id)->{state} eq 'DONE' }), $name;
 }
 
 # Again as the gateway does it, until it is taken.
@@ -119,8 +119,8 @@ for my $how (sort keys %FAULT) {
         is $t->api(GET => 'patients/UH100231')->{status}, 503, 'the hospital is told the same';
         ok $t->alive('nginx'), 'nginx lives';
         fault(0);
-        my $done = $t->wait_for(notify => transaction => $id, timeout_ms => 30_000);
-        is $done && $t->listed($id)->{state}, 'DONE', 'mended, it is done';
+        $t->wait_for(notify => transaction => $id, timeout_ms => 30_000);
+        ok $t->wait_until(sub { $t->listed($id)->{state} eq 'DONE' }), 'mended, it is done';
         ok $t->wait_until(sub { told(qr/the store works again, \d+ transactions failed/) }), 'which the log tells too';
         is_taken($late, 'what was refused is taken');
     };
