@@ -23,5 +23,5 @@ sub goes_well ($name, $run) {
 
 goes_well('40 citizens at once are linked to what is theirs', Test::Load::users(n => 40));
 goes_well('150 visits of an hour without the gateway are linked, once each',
-    Test::Load::visits(n => 150, discoveries => 10, step => 5 * 60_000));
+    Test::Load::visits(n => 150, discoveries => 10, step => 10 * 60_000));
 done_testing;

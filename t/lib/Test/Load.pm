@@ -33,7 +33,7 @@ sub users (%option) {
     my $t = Test::ABDM->new(sms => 1, log_level => 'warn', main => \@MAIN, workers => $option{workers} // 2,
         lines => ['poll off;', 'deep_link off;']);
     my $self = _begin($t);
-    $t->storm(kind => 'link', n => 20, concurrency => 20, first => 90_000);    # sessions, keys, connections
+    $t->storm(kind => 'link', n => 5, concurrency => 5, first => 90_000);    # sessions, keys, connections
     $t->hmis('/_test/fault', { path => '^/', action => 'slow', ms => $SLOW });
     $say->("$n citizens discover and link");
     my @cpu   = _cpu($t);
@@ -61,7 +61,7 @@ sub visits (%option) {
         lines => ['poll 60s;']);
     my $self = _begin($t);
     my $go   = {
-        self => $self, t => $t, n => $n, say => $say, step => $option{step} // $MINUTE, discoveries => $option{discoveries} // 20,
+        self => $self, t => $t, n => $n, say => $say, step => $option{step} // 5 * $MINUTE, discoveries => $option{discoveries} // 20,
         sum  => [0, 0, 0], pids => {},
     };
     $go->{others} = $t->storm(kind => 'link', n => 5, concurrency => 5, first => 90_000)->{links};    # there is a session then
@@ -105,7 +105,7 @@ sub _return ($go) {
     my @then = ([$n / 5, \&_reload], [$n / 3, \&_kill]);
     while ((my $linked = _linked($go)) < $n && $t->now < $clock + $DAY) {
         if (@then && $linked >= $then[0][0]) { (shift @then)->[1]->($go, $linked) }
-        $go->{t}->advance($MINUTE);
+        $t->advance(@then ? $MINUTE / 4 : $go->{step});    # few at a time, so that there are some left then
         _settle($t);
     }
     my $seconds = time - $start;
@@ -128,7 +128,7 @@ sub _reload ($go, $linked) {
     my @old = $t->workers;
     $go->{say}->("$linked links: reload");
     _count($go);
-    _make_due($go, $linked);
+    _make_due($go, $linked, $MINUTE / 4);
     $t->reload;
     return _wait_gone($t, @old);
 }
@@ -141,7 +141,7 @@ sub _kill ($go, $linked) {
     $t->sim('/config', { may_forget => 1 });    # from now on the workers may not know what they sent
     $t->hmis('/_test/fault', { path => '^/api/patients', action => 'slow', ms => $SLOW });
     _count($go);
-    _make_due($go, $linked);
+    _make_due($go, $linked, 10 * $MINUTE);
     kill 'KILL', @old;
     my $jobs = _sql($t, 'SELECT count(*) FROM job WHERE owner IS NOT NULL');
     $go->{self}->figure(killed_with => $jobs, 'jobs');
@@ -154,10 +154,10 @@ sub _kill ($go, $linked) {
     return;
 }
 
-# The links of ten minutes are due at once, and the first of them is made.
-sub _make_due ($go, $linked) {
-    $go->{t}->advance(10 * $MINUTE);
-    return $go->{t}->wait_until(sub { _linked($go) > $linked }, 10);
+# The links of so many milliseconds are due at once, and the first of them is made.
+sub _make_due ($go, $linked, $ms) {
+    $go->{t}->advance($ms);
+    return $go->{t}->wait_until(sub { _linked($go) > $linked }, 5);
 }
 
 # Until these workers are gone and others are there.
