@@ -287,11 +287,40 @@ take_api_answer(abdm_news_t *news, abdm_done_t *done)
 }
 
 
+/* False: whoever waits for keys waits on. */
+static bool
+take_keys(abdm_t *abdm, const abdm_news_t *news)
+{
+    abdm_ms_t now = abdm_time_now();
+
+    if (!news->asked) {
+        return abdm_doorkeeper_keys_unasked(abdm->door, news->text, news->fetched_at, news->failed,
+                                            now);
+    }
+    abdm_doorkeeper_keys(abdm->door, news->text, news->fetched_at, news->failed, now);
+    return true;
+}
+
+
+/* What the host has to hear of; NULL: nothing now. */
+static abdm_news_t *
+next_news(abdm_t *abdm)
+{
+    abdm_news_t *news = abdm_engine_reap(abdm->engine);
+
+    while (news != NULL && news->kind == ABDM_NEWS_KEYS && !take_keys(abdm, news)) {
+        abdm_news_free(news);
+        news = abdm_engine_reap(abdm->engine);
+    }
+    return news;
+}
+
+
 bool
 abdm_reap(abdm_t *abdm, abdm_done_t *done)
 {
     static const abdm_done_kind_t kinds[] = {ABDM_DONE_CALLBACK, ABDM_DONE_KEYS, ABDM_DONE_API};
-    abdm_news_t *news = abdm_engine_reap(abdm->engine);
+    abdm_news_t *news = next_news(abdm);
 
     if (news == NULL) {
         return false;
@@ -300,10 +329,7 @@ abdm_reap(abdm_t *abdm, abdm_done_t *done)
     done->kind = kinds[news->kind];
     done->tag = news->tag;
     done->answer = abdm_answer_of(news->err);
-    if (news->kind == ABDM_NEWS_KEYS) {
-        abdm_doorkeeper_keys(abdm->door, news->text, news->fetched_at, news->failed,
-                             abdm_time_now());
-    } else if (news->kind == ABDM_NEWS_ASK) {
+    if (news->kind == ABDM_NEWS_ASK) {
         take_api_answer(news, done);
     }
     abdm_news_free(news);

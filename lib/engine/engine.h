@@ -68,6 +68,7 @@ struct abdm_news_s {
     abdm_api_flavour_t flavour; /* ASK */
     abdm_ms_t fetched_at;  /* KEYS */
     bool failed;           /* KEYS: the last attempt brought nothing */
+    bool asked;            /* KEYS: they answer abdm_engine_want_keys */
     abdm_news_t *next;
 };
 

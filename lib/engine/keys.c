@@ -31,6 +31,7 @@ tell(abdm_engine_t *engine, const abdm_stored_keys_t *stored, bool fresh)
     }
     news->kind = ABDM_NEWS_KEYS;
     news->failed = stored->failed || stored->json == NULL;
+    news->asked = engine->keys_wanted;
     news->fetched_at = stored->fetched_at;
     if (fresh && stored->json != NULL) {
         news->text = strdup(stored->json);

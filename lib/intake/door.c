@@ -127,6 +127,18 @@ abdm_doorkeeper_keys(abdm_doorkeeper_t *door, const char *json, abdm_ms_t fetche
 }
 
 
+bool
+abdm_doorkeeper_keys_unasked(abdm_doorkeeper_t *door, const char *json, abdm_ms_t fetched_at,
+                             bool failed, abdm_ms_t now)
+{
+    abdm_ms_t wanted_at = door->wanted_at;
+
+    abdm_doorkeeper_keys(door, json, fetched_at, failed, now);
+    door->wanted_at = wanted_at;
+    return wanted_at == 0;
+}
+
+
 /* The token verified against no key we have: may fresh keys change that? */
 static abdm_verdict_t
 about_keys(abdm_doorkeeper_t *door, const abdm_headers_t *headers, abdm_ms_t now, bool last,

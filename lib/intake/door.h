@@ -46,9 +46,12 @@ abdm_verdict_t abdm_doorkeeper_judge(abdm_doorkeeper_t *door, const abdm_headers
                                      abdm_ms_t now, bool last, abdm_err_t *why, bool *want_keys);
 
 /* News of keys: a set, or NULL when there is none newer; `failed`: the gateway could not be
- * asked. */
+ * asked. They answer whoever waits. */
 void abdm_doorkeeper_keys(abdm_doorkeeper_t *door, const char *json, abdm_ms_t fetched_at,
                           bool failed, abdm_ms_t now);
+/* The same when nobody had asked. False: somebody has meanwhile, and waits on for the answer. */
+bool abdm_doorkeeper_keys_unasked(abdm_doorkeeper_t *door, const char *json, abdm_ms_t fetched_at,
+                                  bool failed, abdm_ms_t now);
 
 /* A callback that was let in, as the store keeps it; owned strings. Of the body its length alone
  * is judged: it is read where it is made durable. E_BODY_MISSING, E_BODY_TOO_LARGE. */

@@ -180,8 +180,8 @@ subtest 'with an altered end nothing happens until an operator has looked' => su
     $t->stop_nginx;
     is system($EDIT, "$t->{dir}/abdm.db", 'UPDATE audit_head SET n = n - 1'), 0, 'altered';
     $t->start_nginx;
-    my $late;
-    ok $t->wait_until(sub { $late = $t->grant(contexts => ['OPD-25-3107']); $late->{sent}{status} == 202 }), 'a callback is taken';
+    my $late = $t->grant(contexts => ['OPD-25-3107']);    # while the keys on disk are too old
+    is $late->{sent}{status}, 202, 'a callback is taken';
     ok $t->wait_until(sub { $t->error_log =~ /E_AUDIT: .*consent\.notified/ }), 'the log says why nothing follows';
     ok !$t->explain($late->{consent_id}), 'nothing is known of the consent';
     my ($status) = audit('abdm.db', 'restart', '--key', $KEY);

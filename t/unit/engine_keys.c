@@ -74,6 +74,7 @@ keys_are_fetched_at_the_start_told_and_kept(void **state)
     abdm_news_t news = keys_news();
     assert_string_equal(news.text, key_set);
     assert_false(news.failed);
+    assert_false(news.asked);
     assert_true(news.fetched_at > 0);
     free(news.text);
     assert_soon(store_kit_number(&E.store, "SELECT count(json) FROM gateway_keys") == 1);
@@ -110,6 +111,7 @@ keys_that_are_wanted_are_asked_for_within_the_throttle(void **state)
         OK_(abdm_engine_want_keys(E.engine));
         news = keys_news();
         assert_false(news.failed);
+        assert_true(news.asked);
         free(news.text);
     }
     assert_int_equal(atomic_load(&E.certs), 1 + 3); /* a burst of three */

@@ -98,6 +98,25 @@ a_rotated_key_is_accepted_once_the_new_set_came(void **state)
 
 
 static void
+news_that_nobody_had_asked_for_do_not_end_a_wait(void **state)
+{
+    abdm_doorkeeper_t *door = make_door(false);
+    char *set_b = key_set("b");
+
+    (void) state;
+    assert_int_equal(ask(door, unknown_kid, NOW, false).verdict, ABDM_WAIT);
+    assert_false(abdm_doorkeeper_keys_unasked(door, set_a, NOW - 1000, false, NOW + 1)); /* of the disk */
+    assert_int_equal(ask(door, good, NOW + 2, false).verdict, ABDM_PASS);
+    assert_int_equal(ask(door, unknown_kid, NOW + 3, false).verdict, ABDM_WAIT);
+    abdm_doorkeeper_keys(door, set_b, NOW + 10, false, NOW + 10);
+    assert_int_equal(ask(door, unknown_kid, NOW + 11, true).verdict, ABDM_PASS);
+    assert_true(abdm_doorkeeper_keys_unasked(door, set_a, NOW + 12, false, NOW + 12));
+    free(set_b);
+    abdm_doorkeeper_free(door);
+}
+
+
+static void
 a_key_looked_for_in_vain_is_refused_at_once_for_a_minute(void **state)
 {
     abdm_doorkeeper_t *door = make_door(true);
@@ -207,6 +226,7 @@ main(void)
         cmocka_unit_test(without_keys_that_can_be_had_a_callback_is_told_to_come_again),
         cmocka_unit_test(an_answer_about_keys_that_never_came_is_asked_for_again),
         cmocka_unit_test(a_rotated_key_is_accepted_once_the_new_set_came),
+        cmocka_unit_test(news_that_nobody_had_asked_for_do_not_end_a_wait),
         cmocka_unit_test(a_key_looked_for_in_vain_is_refused_at_once_for_a_minute),
         cmocka_unit_test(a_key_is_not_remembered_as_missing_when_the_gateway_could_not_be_asked),
         cmocka_unit_test(a_new_set_forgets_what_was_looked_for_in_vain),
