@@ -305,6 +305,9 @@ my $taken = grep { $_ eq '202' } map { split / /, seen($_) } @clients;
 is accepted() - $before, $taken, "what was stored is what was answered with 202: $taken";
 is_deeply [$t->workers], [$worker], 'the worker lives';
 ok $t->wait_until(sub { files_of($worker) <= $open + 2 }, 10), 'and has no more files open than before' or diag "$open, now " . files_of($worker);
-cmp_ok memory_of($worker) - $memory, '<', 24_000, 'what they sent was not inflated in memory: kB';
+SKIP: {
+    skip 'the sanitizer keeps what was freed', 1 if Test::ABDM::build_dir() =~ /asan/;
+    cmp_ok memory_of($worker) - $memory, '<', 24_000, 'what they sent was not inflated in memory: kB';
+}
 
 $t->finish;

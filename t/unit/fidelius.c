@@ -370,6 +370,8 @@ any_changed_bit_makes_decryption_fail_and_give_nothing(void **state)
     content = one_shot(&x, secret, 32, (const uint8_t *) "a clinical note", 15);
     assert_true(abdm_base64_decode(abdm_buf_str(&content), raw, sizeof(raw), &len));
     abdm_buf_addz(&out, "before");
+    assert_true(abdm_buf_reserve(&out, 2 * len));
+    memset(out.p + out.len, 0, out.cap - out.len);
 
     for (size_t bit = 0; bit < len * 8; bit++) {
         char text[128];
