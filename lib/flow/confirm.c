@@ -102,6 +102,7 @@ ask(const abdm_event_t *ev, abdm_row_confirmation_t *row, const char *transfer,
         .subject = row->consent_id,
         .path = ABDM_PATH_CONSENT_FETCH,
         .deadline_at = ev->now + CALL_MS,
+        .awaited = true, /* by the request for data */
     };
     abdm_buf_t body = {0};
 
