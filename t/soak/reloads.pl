@@ -97,6 +97,6 @@ is $files[-1], $files[$WARM - 1], "it has no more files open: $files[-1]";
 is $mapped[-1], $mapped[$WARM - 1], "nor more libraries mapped: $mapped[-1]";
 
 $t->stop_nginx('QUIT', 2 * $PATIENCE);
-my $said = join "\n", grep { /^==\d+==|Sanitizer|runtime error/ } split /\n/, $t->log_of('nginx');
+my $said = join "\n", grep { /^==\d+==|Sanitizer|runtime error/ } split /\n/, $t->log_of('nginx') . $t->error_log;
 is $said, '', 'who watches memory has nothing to say';
 $t->finish;
