@@ -246,8 +246,8 @@ static const char *const steps[] = {
     "CREATE INDEX transfer_done ON transfer (done_at) WHERE done_at > 0;",
 
     /* version 6: jobs are claimed kind by kind */
-    "DROP INDEX job_due;"
-    "CREATE INDEX job_due ON job (kind, due_at) WHERE owner IS NULL;",
+    ("DROP INDEX job_due;"
+     "CREATE INDEX job_due ON job (kind, due_at) WHERE owner IS NULL;"),
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };
