@@ -18,6 +18,7 @@ enum { RESENDS = 24 };
 #define FIRST_SILENCE (10 * ABDM_LINK_MINUTE)
 #define SILENCE       ABDM_LINK_HOUR
 #define DEADLINE      ABDM_LINK_DAY
+#define REFUSAL       "link answer refused"
 
 
 void
@@ -336,20 +337,42 @@ abdm_flow_link_silent(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_e
 }
 
 
+/* E_FIELD when the answer names an ABHA that is not the patient's. */
+static abdm_err_t
+check_patient(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *patient_ref,
+              const char *abha_address)
+{
+    abdm_row_patient_t patient = {0};
+    abdm_err_t err = abdm_link_row(ctx, ABDM_ROW_patient, ev->hip_id, patient_ref, &patient);
+
+    if (!abdm_failed(err) && patient.abha_address != NULL
+        && strcmp(patient.abha_address, abha_address) != 0) {
+        err = ABDM_ERR(FIELD, "abhaAddress: not of the patient of the request");
+    }
+    abdm_row_patient_clear(&patient);
+    return err.code == ABDM_E_NOT_FOUND ? ABDM_NO_ERR : err;
+}
+
+
 static abdm_err_t
 take_outcome(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, const char *batch,
-             const abdm_in_outcome_t *outcome, abdm_effects_t *out)
+             const abdm_in_outcome_t *outcome, const char *abha_address, abdm_effects_t *out)
 {
     abdm_row_context_t *rows = NULL;
     size_t n = 0, open, linked;
     char said[sizeof(outcome->text)];
     abdm_err_t err = batch_rows(ctx, ev, batch, &rows, &n);
 
-    if (abdm_failed(err)) {
-        return err;
+    if (!abdm_failed(err) && n > 0 && abha_address != NULL) {
+        err = check_patient(ctx, ev, rows[0].patient_ref, abha_address);
     }
     linked = abdm_link_pick(rows, n, ABDM_LINK_LINKED);
-    if (linked == n) {
+    if (err.code == ABDM_E_FIELD) {
+        abdm_effect_audit(out, ev->hip_id, ev->request_id, REFUSAL, err, NULL);
+        err = ABDM_NO_ERR;
+    } else if (abdm_failed(err)) {
+        /* it is taken again */
+    } else if (linked == n) {
         abdm_effect_audit(out, ev->hip_id, batch, "link answer repeated", ABDM_NO_ERR, NULL);
     } else if (!outcome->failed || strcmp(outcome->code, "1056") == 0) {
         /* LINKED holds whatever was thought of them before */
@@ -373,14 +396,20 @@ abdm_err_t
 abdm_flow_link_linked(const abdm_flow_ctx_t *ctx, const abdm_event_t *ev, abdm_effects_t *out)
 {
     abdm_in_outcome_t outcome = {0};
-    char *batch = NULL;
-    abdm_err_t err;
+    char *batch = NULL, *abha_address = NULL;
+    json_t *body = NULL;
+    abdm_err_t err = abdm_link_json(ev, &body);
 
-    err = abdm_link_outcome(ctx, ev, ABDM_PATH_LINK_CONTEXT, "link answer refused", &outcome,
-                            &batch, out);
-    if (!abdm_failed(err) && batch != NULL) {
-        err = take_outcome(ctx, ev, batch, &outcome, out);
+    if (!abdm_failed(err)) {
+        err = abdm_in_linked(body, &outcome, &abha_address);
     }
+    json_decref(body);
+    err = abdm_link_answered(ctx, ev, ABDM_PATH_LINK_CONTEXT, err, outcome.request_id, REFUSAL,
+                             &batch, out);
+    if (!abdm_failed(err) && batch != NULL) {
+        err = take_outcome(ctx, ev, batch, &outcome, abha_address, out);
+    }
+    free(abha_address);
     free(batch);
     abdm_in_outcome_clear(&outcome);
     return err;

@@ -92,8 +92,7 @@ refuse(const abdm_event_t *ev, const abdm_in_share_t *share, abdm_err_t why, abd
     abdm_buf_t body = {0};
 
     abdm_effect_audit(out, ev->hip_id, "", "share refused", why, NULL);
-    abdm_out_on_share_error(&body, share->abha_address != NULL ? share->abha_address : "", why,
-                            ev->request_id);
+    abdm_out_on_share_error(&body, share->abha_address, why, ev->request_id);
     abdm_flow_reply(out, ev, "", ABDM_PATH_ON_SHARE, &body, "reply.sent");
 }
 

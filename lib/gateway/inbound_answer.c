@@ -124,6 +124,16 @@ abdm_in_outcome(const json_t *body, abdm_in_outcome_t *out)
 }
 
 
+abdm_err_t
+abdm_in_linked(const json_t *body, abdm_in_outcome_t *out, char **abha_address)
+{
+    *abha_address = NULL;
+    ABDM_TRY(abdm_in_outcome(body, out));
+    return abdm_in_optional_address(body, "abhaAddress", "abhaAddress: no ABHA address",
+                                    abha_address);
+}
+
+
 void
 abdm_in_outcome_clear(abdm_in_outcome_t *outcome)
 {

@@ -32,6 +32,9 @@ void abdm_in_outcome_clear(abdm_in_outcome_t *outcome);
  * (acknowledgement.status, status and error in all their forms). */
 abdm_err_t abdm_in_outcome(const json_t *body, abdm_in_outcome_t *out);
 
+/* on_carecontext, with whose contexts it is about; NULL: not told. The caller frees it. */
+abdm_err_t abdm_in_linked(const json_t *body, abdm_in_outcome_t *out, char **abha_address);
+
 /* on-generate-token; also v0.5 on-confirm and users/auth/notify, whose token is an accessToken.
  * One without token that did not fail is E_FIELD, also of purpose KYC. */
 typedef struct {

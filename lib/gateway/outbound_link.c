@@ -422,8 +422,7 @@ open_acknowledgement(abdm_jw_t *w, const char *status, const char *abha_address)
     abdm_jw_key(w, "acknowledgement");
     abdm_jw_open(w, '{');
     abdm_jw_kv(w, "status", status);
-    if (abha_address != NULL)
-        abdm_jw_kv(w, "abhaAddress", abha_address);
+    abdm_jw_kv(w, "abhaAddress", abha_address);
 }
 
 
@@ -456,8 +455,10 @@ abdm_out_on_share_error(abdm_buf_t *out, const char *abha_address, abdm_err_t er
     abdm_jw_t w;
 
     open_answer(&w, out, NULL);
-    open_acknowledgement(&w, "FAILED", abha_address);
-    abdm_jw_close(&w, '}');
+    if (abha_address != NULL) {
+        open_acknowledgement(&w, "FAILED", abha_address);
+        abdm_jw_close(&w, '}');
+    }
     abdm_out_write_error(&w, err);
     close_answer(&w, request_id);
 }

@@ -90,7 +90,7 @@ void abdm_out_link_on_confirm(abdm_buf_t *out, const char *patient_ref, const ch
 
 void abdm_out_on_share(abdm_buf_t *out, const char *abha_address, const char *counter, int token,
                        int expiry_s, const char *request_id);
-/* `abha_address` NULL: it could not be read. */
+/* `abha_address` NULL: it could not be read, and nothing is acknowledged. */
 void abdm_out_on_share_error(abdm_buf_t *out, const char *abha_address, abdm_err_t err,
                              const char *request_id);
 

@@ -232,6 +232,27 @@ an_answer_for_another_facility_or_call_changes_nothing(void **state)
 
 
 static void
+an_answer_of_another_patient_changes_nothing(void **state)
+{
+    static const char *const others[] = {"\"ravi.i@sbx\"", "\"nobody\"", "7", "[\"asha.k@sbx\"]"};
+    char member[64];
+
+    (void) state;
+    const char *id = under_way();
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        snprintf(member, sizeof(member), "\"abhaAddress\":%s", others[i]);
+        answers("link.linked", id, member);
+        assert_true(link_audited(&K, "link answer refused", ABDM_E_FIELD));
+        assert_false(link_changed(&K));
+    }
+    assert_int_equal(state_of("V-1"), ABDM_LINK_PENDING);
+    answers("link.linked", id, "\"abhaAddress\":\"Asha.K@sbx\"");
+    assert_int_equal(state_of("V-1"), ABDM_LINK_LINKED);
+}
+
+
+static void
 a_faulty_token_is_dropped_and_another_asked(void **state)
 {
     static const char *const codes[] = {"1026", "1038", "1062", "1063", "1066"};
@@ -519,6 +540,7 @@ main(void)
         KIT_TEST(a_refused_link_fails_with_its_code),
         KIT_TEST(linked_is_final_and_a_late_success_wins),
         KIT_TEST(an_answer_for_another_facility_or_call_changes_nothing),
+        KIT_TEST(an_answer_of_another_patient_changes_nothing),
         KIT_TEST(a_faulty_token_is_dropped_and_another_asked),
         KIT_TEST(tokens_that_never_please_end_the_same_day),
         KIT_TEST(silence_is_met_by_the_same_request_again),

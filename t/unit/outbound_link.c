@@ -410,8 +410,7 @@ a_shared_profile_is_answered_with_a_token(void **state)
                     "\"a share with an intent that is not served\"},"
                     "\"response\":{\"requestId\":\"r-1\"}}");
     abdm_out_on_share_error(&b, NULL, ABDM_ERR(FIELD, "x"), "r-1");
-    assert_body(&b, "{\"acknowledgement\":{\"status\":\"FAILED\"},"
-                    "\"error\":{\"code\":\"ABDM-1006\",\"message\":"
+    assert_body(&b, "{\"error\":{\"code\":\"ABDM-1006\",\"message\":"
                     "\"a field is missing or has the wrong form\"},"
                     "\"response\":{\"requestId\":\"r-1\"}}");
 }

@@ -34,7 +34,7 @@ sub _take ($state, $c, $call, $refused, $kind, $result, $code, $check) {
     my $linking = $callback->{linking};
     my $fault   = sub ($rule, $message) { $state->violate($call, $rule, $message) };
     $fault->('transaction.other', 'transactionId is not that of the callback')
-        if $linking && $body->{transactionId} && $body->{transactionId} ne $linking->{transaction_id};
+        if $linking && $kind ne 'confirm' && ($body->{transactionId} // '') ne $linking->{transaction_id};
     $check->($body, $linking, $fault, $callback) if $body->{$result};
     return refuse(400, $code, "Invalid on-$kind response") if @{ $call->{violations} } > $before;
     return if $refused || $call->{lost};

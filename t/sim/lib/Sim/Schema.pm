@@ -94,7 +94,7 @@ my %SCHEMA = (
     on_discover => _object({
         transactionId => $UUID, patient => $LINKS, error => $ERROR, response => $RESPONSE,
         matchedBy => { %{ _list(_one_of(qw(MR MOBILE ABHA_NUMBER ABHA_ADDRESS))) }, uniqueItems => 1 },
-    }, qw(patient matchedBy error)),
+    }, qw(transactionId patient matchedBy error)),    # the first may be missing as in the question
     on_init => _object({
         transactionId => $UUID, error => $ERROR, response => $RESPONSE,
         link => _object({
@@ -103,7 +103,7 @@ my %SCHEMA = (
                 communicationMedium => _one_of(qw(MOBILE EMAIL)), communicationHint => $TEXT, communicationExpiry => $ISO,
             }),
         }),
-    }, qw(link error)),
+    }, qw(transactionId link error)),
     on_confirm => _object({ patient => $LINKS, error => $ERROR, response => $RESPONSE }, qw(patient error)),
     on_share => _object({
         acknowledgement => _object({
