@@ -99,6 +99,10 @@ abdm_question_start(abdm_task_t *task, const abdm_engine_facility_t *facility, b
     abdm_ms_t left = job->deadline_at - abdm_time_now();
     abdm_err_t err;
 
+    if (job->kind == ABDM_JOB_HMIS && left <= 0) {
+        *final = true; /* with more of them than can be asked, the HMIS is kept for the others */
+        return ABDM_ERR(TIMEOUT, "nobody waits for the HMIS's answer any more");
+    }
     err = abdm_json_parse(job->body, job->body_len, ABDM_JSON_DEPTH, &task->vars);
     if (!abdm_failed(err)) {
         err = request_of(task, facility, &request);

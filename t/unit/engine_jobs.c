@@ -354,6 +354,24 @@ an_answer_goes_while_more_links_hang_than_there_is_room_for(void **state)
 }
 
 
+/* The HMIS is not given work of which nobody wants to hear. */
+static void
+a_question_whose_time_is_over_is_not_asked(void **state)
+{
+    abdm_job_t job = {.kind = ABDM_JOB_HMIS, .event = "t.noted", .hip_id = "HIP_1",
+                      .subject = "S", .path = "find_patients", .body = "{}", .body_len = 2,
+                      .due_at = 1, .deadline_at = abdm_time_now() - 1, .created_at = 1};
+
+    (void) state;
+    OK_(abdm_store_begin(E.store.store));
+    OK_(abdm_store_job_add(E.store.store, &job, NULL));
+    OK_(abdm_store_commit(E.store.store));
+    assert_soon(count_seen("t.noted") == 1);
+    assert_int_equal(seen("t.noted", 0).code, ABDM_E_TIMEOUT);
+    assert_true(seen("t.noted", 0).final);
+}
+
+
 int
 main(void)
 {
@@ -375,6 +393,7 @@ main(void)
         ENGINE_TEST(an_engine_may_be_stopped_at_any_moment),
         ENGINE_TEST(a_stop_while_the_store_is_slow_begins_no_job_afterwards),
         ENGINE_TEST(an_answer_goes_while_more_links_hang_than_there_is_room_for),
+        ENGINE_TEST(a_question_whose_time_is_over_is_not_asked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
