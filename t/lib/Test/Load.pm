@@ -13,7 +13,7 @@ use warnings;
 use feature 'signatures';
 
 use Carp qw(croak);
-use List::Util qw(max);
+use List::Util qw(max sum);
 use Mojo::UserAgent;
 use POSIX qw(sysconf _SC_CLK_TCK);
 use Test::ABDM;
@@ -36,13 +36,15 @@ sub users (%option) {
     $t->storm(kind => 'link', n => 5, concurrency => 5, first => 90_000);    # sessions, keys, connections
     $t->hmis('/_test/fault', { path => '^/', action => 'slow', ms => $SLOW });
     $say->("$n citizens discover and link");
-    my @cpu   = _cpu($t);
+    my ($all, @cpu) = (_machine(), _cpu($t));
     my $storm = $t->storm(kind => 'link', n => $n, concurrency => $option{at_once} // $n, timeout_s => 120);
+    $all = _machine() - $all;
     @cpu = _spent($t, @cpu);
 
     $self->figure(n => $n, '');
     $self->storm_figures($storm, $n);
     $self->cpu_figures($n, $storm->{seconds}, @cpu);
+    $self->figure(others_share => max(0, $all - sum(@cpu)) / $storm->{seconds}, 'cores');    # near 0, or it says little
     $self->figure(worker_memory => max(map { _memory($_) } $t->workers), 'MB');
     $say->('their links are looked at');
     for my $i (0 .. $n - 1) {
@@ -142,8 +144,9 @@ sub _kill ($go, $linked) {
     $t->hmis('/_test/fault', { path => '^/api/patients', action => 'slow', ms => $SLOW });
     _count($go);
     _make_due($go, $linked, 10 * $MINUTE);
-    kill 'KILL', @old;
+    kill 'STOP', @old;    # while one counts what they have in hand
     my $jobs = _sql($t, 'SELECT count(*) FROM job WHERE owner IS NOT NULL');
+    kill 'KILL', @old;
     $go->{self}->figure(killed_with => $jobs, 'jobs');
     $go->{self}->fault('nothing was under way when the workers were killed') if !$jobs;
     _wait_gone($t, @old);
@@ -278,10 +281,7 @@ sub end ($self) {
 
 # Processor seconds of the workers, the simulator and the HMIS.
 sub _cpu ($t) {
-    my @workers = map { _cpu_of($_) } $t->workers;
-    my $sum = 0;
-    $sum += $_ for @workers;
-    return ($sum, map { _cpu_of($t->{pids}{$_}) } qw(sim hmis));
+    return (sum(map { _cpu_of($_) } $t->workers), map { _cpu_of($t->{pids}{$_}) } qw(sim hmis));
 }
 
 sub _spent ($t, @before) { return map { $_ - shift @before } _cpu($t) }
@@ -302,6 +302,14 @@ sub _cpu_of ($pid) {
     close $file or return 0;
     my @field = split ' ', substr $line, rindex($line, ')') + 2;
     return ($field[11] + $field[12]) / sysconf(_SC_CLK_TCK);
+}
+
+# Processor seconds of all that runs on this machine.
+sub _machine () {
+    open my $file, '<', '/proc/stat' or return 0;
+    my ($name, $user, $nice, $system, $idle, $io, @interrupts) = split ' ', <$file> // '';
+    close $file or return 0;
+    return sum($user, $nice, $system, @interrupts[0 .. 2]) / sysconf(_SC_CLK_TCK);
 }
 
 sub _memory ($pid) {
