@@ -16,7 +16,7 @@ use Test::ABDM;
 use Test::More;
 
 Test::ABDM->need_module;
-plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan)\z};
+plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan|cov)\z};
 
 my $FETCH    = '/api/hiecm/consent/v3/fetch';
 my $ON_FETCH = '/api/v3/hiu/consent/on-fetch';

@@ -17,7 +17,7 @@ use Test::Crash qw(crash_harness is_complete points);
 use Test::More;
 
 Test::ABDM->need_module;
-plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan)\z};
+plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan|cov)\z};
 
 my @PATHS  = map { "/api/v3/$_" } 'consent/request/hip/notify', 'hiu/consent/on-fetch', 'hip/health-information/request';
 my @POINTS = points(transfer => @PATHS);

@@ -14,7 +14,7 @@ use Test::Crash qw(crash_harness patient_api points tell_through);
 use Test::More;
 
 Test::ABDM->need_module;
-plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan)\z};
+plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan|cov)\z};
 
 my $t = crash_harness(clock => 1, lines => ['poll off;', 'deep_link off;', 'discovery_slot 100ms;', 'discovery_limit 1000;', 'counter OPD1;'])->start;
 my %RETRY = (retry => 1);

@@ -16,7 +16,7 @@ use Test::Crash qw(crash_harness patient_api points tell_through);
 use Test::More;
 
 Test::ABDM->need_module;
-plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan)\z};
+plan skip_all => 'this build has no fault points' if Test::ABDM->build_dir !~ m{/(?:test|asan|cov)\z};
 
 my $MINUTE = 60_000;
 my $t = crash_harness(clock => 1, lines => ['poll 200ms;', 'quiet_hours off;'])->start;
