@@ -359,6 +359,48 @@ what_is_contained_is_named_has_no_version_and_contains_nothing(void **state)
 }
 
 
+/* --- what stands beside a value, and shapes that are those of another element --- */
+
+static void
+extensions_of_a_value_stand_beside_it(void **state)
+{
+    static const char given[] = "/entry/1/resource/name/0/_given";
+    static const struct {
+        const char *names, *code, *pointer;
+    } rows[] = {
+        {"[{'given':['A',null],'_given':[null,{'extension':[{'url':'https://e','valueCode':'x'}]}]}]",
+         NULL, given},
+        {"[{'given':['A',null],'_given':[null,null]}]", "F_EMPTY",
+         "/entry/1/resource/name/0/given/1"},
+        {"[{'given':['A',null]}]", "F_EMPTY", "/entry/1/resource/name/0/given/1"},
+        {"[{'given':['A'],'_given':['B']}]", "F_SHAPE", "/entry/1/resource/name/0/_given/0"},
+        {"[{'given':['A'],'_given':[{'x':1}]}]", "F_UNKNOWN_ELEMENT",
+         "/entry/1/resource/name/0/_given/0/x"},
+        {"[{'given':['A'],'_given':'B'}]", "F_SHAPE", given},
+        {"[{'given':['A'],'_given':[]}]", "F_SHAPE", given},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check("entry.1.resource.name", rows[i].names, rows[i].code, rows[i].pointer);
+}
+
+
+static void
+elements_that_have_the_shape_of_another_are_checked_by_it(void **state)
+{
+    (void) state;
+    check("entry.4",
+          "{'fullUrl':'" URN "5','resource':" OBSERVATION "'code':{'text':'x'},'component':["
+          "{'code':{'text':'y'},'referenceRange':[{'low':7}]}]}}",
+          "F_SHAPE", "/entry/4/resource/component/0/referenceRange/0/low");
+    check("entry.0.resource.section.0.section", "[{'title':'inner','entries':[]}]",
+          "F_UNKNOWN_ELEMENT", "/entry/0/resource/section/0/section/0/entries");
+    check("entry.0.resource.section.0.section", "['inner']", "F_SHAPE",
+          "/entry/0/resource/section/0/section/0");
+}
+
+
 int
 main(void)
 {
@@ -369,6 +411,8 @@ main(void)
         cmocka_unit_test(types_keep_their_invariants),
         cmocka_unit_test(resources_keep_their_invariants),
         cmocka_unit_test(what_is_contained_is_named_has_no_version_and_contains_nothing),
+        cmocka_unit_test(extensions_of_a_value_stand_beside_it),
+        cmocka_unit_test(elements_that_have_the_shape_of_another_are_checked_by_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
