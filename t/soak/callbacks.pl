@@ -16,6 +16,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use List::Util qw(max);
 use Test::More;
+use sigtrap qw(die INT TERM);    # what was started is ended
 
 use lib map { abs_path(dirname(__FILE__) . "/../$_") } qw(lib sim/lib);
 
@@ -24,9 +25,9 @@ use Test::Stand qw(connection memory_of notice stand);
 
 my $COUNT    = $ENV{SOAK} // 1_000_000;
 my $WARM     = $COUNT / 5;     # until then memory may grow
-my $SECONDS  = 10;             # of one round
+my $SECONDS  = $ENV{SOAK_ROUND} // 10;    # of one round
 my $WORKERS  = 2;
-my $GROWTH   = 6;              # MB that a process may have more than at the end of the warm-up
+my $GROWTH   = 8;              # MB that a process may have more than at the end of the warm-up
 my $LOG_MAX  = 256;            # MB of SQLite's log of writes
 my $KEPT     = 49 * 3_600_000;    # ms: that a callback came is known for 48 hours
 my @TABLES   = qw(inbox job sent consent consent_key audit);

@@ -15,6 +15,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use List::Util qw(max min);
 use Test::More;
+use sigtrap qw(die INT TERM);    # what was started is ended
 use Time::HiRes qw(time);
 
 use lib map { abs_path(dirname(__FILE__) . "/../$_") } qw(lib sim/lib);

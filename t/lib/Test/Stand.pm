@@ -91,7 +91,7 @@ sub memory_of ($pid, $what) {
 # nginx with the module before a gateway that answers at once: another nginx, for the simulator would be
 # slower than what is measured.
 sub stand (%option) {
-    my $t      = Test::ABDM->new(simulator => 0, hmis => 0, %option);
+    my $t      = Test::ABDM->new(simulator => 0, hmis => 0, lines => ['poll off;'], %option);
     my $port   = Test::ABDM::free_port();
     my $issuer = $t->sim_url . '/auth/realms/central-registry';
     my $keys   = Sim::Keys->new(issuer => $issuer, client_id => 'SBXID_000001');
