@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "crypto/refused.h"
 
 enum { BITS_MIN = 2048, BITS_MAX = 8192, HEADER_MAX = 1024 };
 
@@ -134,6 +135,9 @@ abdm_signers_add(abdm_signers_t **signers, const char *path, const char *kid,
     err = file != NULL ? add_blocks(*signers, file, kid)
                        : ABDM_ERR(CONFIG, "it cannot be read");
     BIO_free(file);
+    if (abdm_failed(err) && abdm_crypto_no_memory()) {
+        err = ABDM_ERR(MEMORY, "no memory");
+    }
     ERR_clear_error();
     if (abdm_failed(err)) {
         snprintf(problem, ABDM_SIGNER_PROBLEM, "\"%.150s\": %s", path, err.what);
@@ -160,6 +164,7 @@ verify(EVP_PKEY *pkey, padding_t padding, abdm_str_t signature, abdm_str_t text,
     if (ready) {
         *holds = EVP_DigestVerify(ctx, (const unsigned char *) signature.p, signature.len,
                                   (const unsigned char *) text.p, text.len) == 1;
+        ready = *holds || !abdm_crypto_no_memory(); /* else nothing is known of it */
     }
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();

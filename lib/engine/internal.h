@@ -72,6 +72,7 @@ struct abdm_engine_s {
     abdm_ms_t next_due;      /* of the store, but for those classes; 0: none known */
     abdm_ms_t next_tick, next_heartbeat, next_sweep, next_purge, next_anchor; /* monotonic */
     bool purge; /* whoever erased something last may have had no time to purge */
+    abdm_ms_t last_now; /* of the last turn, by the wall clock */
     size_t failing; /* transactions, one after another; 0: none */
     abdm_code_t failing_code; /* as told last */
     abdm_ms_t failing_since, next_complaint; /* monotonic */

@@ -18,6 +18,7 @@ enum {
     SWEEP = 60 * 1000,
     STORE_PAUSE = 200, /* after a transaction that failed */
     COMPLAINT = 60 * 1000,
+    CLOCK_SLACK = 1000, /* of a clock that goes back */
     NICENESS = 10 /* the host's event loop may share a processor with us: it goes first */
 };
 
@@ -67,6 +68,20 @@ claim_orphans(abdm_engine_t *engine, abdm_ms_t now)
 }
 
 
+static abdm_err_t
+heed_clock(const abdm_engine_t *engine, abdm_ms_t now)
+{
+    int moved;
+
+    ABDM_TRY(abdm_store_clock(engine->store, now, &moved));
+    if (moved > 0) {
+        abdm_log(&engine->config.log, ABDM_LOG_WARN,
+                 "the clock was set back: %d pieces of work do not wait for its old time", moved);
+    }
+    return ABDM_NO_ERR;
+}
+
+
 /* Intervals by the monotonic clock, so that a clock that is set leaves them alone. */
 static abdm_err_t
 housekeeping(abdm_engine_t *engine, abdm_ms_t now)
@@ -88,7 +103,12 @@ housekeeping(abdm_engine_t *engine, abdm_ms_t now)
         ABDM_TRY(abdm_store_release_gone(engine->store, now, abdm_owner_fate));
         ABDM_TRY(claim_orphans(engine, now));
     }
+    if (now < engine->last_now - CLOCK_SLACK) {
+        engine->next_sweep = tick;
+    }
+    engine->last_now = now;
     if (engine->config.worker == 0 && tick >= engine->next_sweep) {
+        ABDM_TRY(heed_clock(engine, now));
         ABDM_TRY(abdm_store_sweep(engine->store, now, &more));
         ABDM_TRY(abdm_engine_retain(engine, now, &again));
         engine->next_sweep = more || again ? tick : tick + SWEEP;

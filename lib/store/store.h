@@ -104,6 +104,10 @@ abdm_err_t abdm_store_job_unique(abdm_store_t *store, const char *hip_id, const 
 /* Remembers an id sent, so that a late answer to any attempt still finds its job. */
 abdm_err_t abdm_store_sent(abdm_store_t *store, const abdm_job_t *job, abdm_ms_t now);
 
+/* After the clock was set back: work that was written down, or put off, by a time that is yet to come
+ * waits as long as it was meant to from now on; *moved: how much of it. */
+abdm_err_t abdm_store_clock(abdm_store_t *store, abdm_ms_t now, int *moved);
+
 /* Deletes what needs no keeping, a bounded number at a time: answered callbacks and ids after their
  * time, rows past their keep_until. *more: there is more to do at once. */
 abdm_err_t abdm_store_sweep(abdm_store_t *store, abdm_ms_t now, bool *more);

@@ -11,6 +11,8 @@
 
 enum {
     KEEP_CALLBACKS = 48 * 60 * 60 * 1000, /* redeliveries come within a day */
+    CLOCK_SLACK = 5000, /* between processes, and what a clock's daemon does at once */
+    PAUSE_MOST = 10 * 60 * 1000, /* more than any between two attempts */
     SWEEP_MOST = 1000, /* as the statements have it */
     SEAL_MOST = 100
 };
@@ -317,6 +319,22 @@ abdm_store_inbox_claim(abdm_store_t *store, const char *owner, abdm_ms_t now, si
     }
     *n = kept;
     return err;
+}
+
+
+/* --- a clock that was set back --- */
+
+abdm_err_t
+abdm_store_clock(abdm_store_t *store, abdm_ms_t now, int *moved)
+{
+    *moved = 0;
+    ABDM_TRY(abdm_db_run_id(store, SQL_JOB_CLOCK, now, now + CLOCK_SLACK));
+    *moved += sqlite3_changes(store->db);
+    ABDM_TRY(abdm_db_run_id(store, SQL_JOB_CLOCK_AGAIN, now, now + PAUSE_MOST));
+    *moved += sqlite3_changes(store->db);
+    ABDM_TRY(abdm_db_run_id(store, SQL_INBOX_CLOCK, now, now + CLOCK_SLACK));
+    *moved += sqlite3_changes(store->db);
+    return ABDM_NO_ERR;
 }
 
 

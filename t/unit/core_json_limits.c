@@ -342,6 +342,7 @@ parse_wide(parse_fn form, int n)
         abdm_buf_addz(&b, "\"last\":");
     }
     abdm_buf_addz(&b, "[]}}");
+    assert_false(b.failed);
     abdm_code_t code = parse(form, abdm_buf_str(&b), 8);
     abdm_buf_free(&b);
     return code;
@@ -357,6 +358,7 @@ parse_long(parse_fn form, int values)
     for (int i = 1; i < values; i++)
         abdm_buf_addz(&b, ",0");
     abdm_buf_addz(&b, "]");
+    assert_false(b.failed);
     abdm_code_t code = parse(form, abdm_buf_str(&b), 2);
     abdm_buf_free(&b);
     return code;
@@ -368,11 +370,15 @@ width_and_length_have_their_limits(void **state)
 {
     (void) state;
     for (int form = 0; form < FORMS; form++) {
-        assert_int_equal(parse_wide(forms[form], ABDM_JSON_MEMBERS), OK);
-        assert_int_equal(parse_wide(forms[form], ABDM_JSON_MEMBERS + 1), MAX);
+        abdm_code_t code = parse_wide(forms[form], ABDM_JSON_MEMBERS);
+        assert_int_equal(code, OK);
+        code = parse_wide(forms[form], ABDM_JSON_MEMBERS + 1);
+        assert_int_equal(code, MAX);
         /* commas and opened brackets */
-        assert_int_equal(parse_long(forms[form], ABDM_JSON_VALUES), OK);
-        assert_int_equal(parse_long(forms[form], ABDM_JSON_VALUES + 1), MAX);
+        code = parse_long(forms[form], ABDM_JSON_VALUES);
+        assert_int_equal(code, OK);
+        code = parse_long(forms[form], ABDM_JSON_VALUES + 1);
+        assert_int_equal(code, MAX);
     }
 }
 

@@ -75,6 +75,65 @@ a_job_put_off_keeps_its_attempts_and_comes_when_due(void **state)
 
 
 static void
+what_a_clock_that_was_set_back_put_far_off_is_not_waited_for(void **state)
+{
+    const abdm_ms_t hour = 60 * 60 * 1000, now = 10 * hour;
+    abdm_job_t early = job("early", now + hour + 700), moment = job("moment", now + 3 * hour);
+    abdm_job_t before = job("before", now + 500), got[16];
+    int moved;
+
+    (void) state;
+    early.created_at = now + hour;
+    moment.created_at = now + hour;
+    moment.kind = ABDM_JOB_EVENT;
+    before.created_at = now - 1000;
+    OK_(abdm_store_job_add(K.store, &early, NULL));
+    OK_(abdm_store_job_add(K.store, &moment, NULL));
+    OK_(abdm_store_job_add(K.store, &before, NULL));
+    OK_(abdm_store_job_again(K.store, &before, now + hour, 2)); /* by the old time */
+    OK_(abdm_store_clock(K.store, now, &moved));
+    assert_int_equal(moved, 3);
+    assert_int_equal(claim_jobs("me", now, got), 1);
+    assert_string_equal(got[0].subject, "before");
+    assert_int_equal(got[0].created_at, now - 1000);
+    abdm_job_clear(&got[0]);
+    assert_int_equal(claim_jobs("me", now + 700, got), 1);
+    assert_string_equal(got[0].subject, "early");
+    assert_int_equal(got[0].created_at, now);
+    assert_int_equal(got[0].deadline_at, now + 1700);
+    abdm_job_clear(&got[0]);
+    assert_int_equal(claim_jobs("me", now + 2 * hour - 1, got), 0);
+    assert_int_equal(claim_jobs("me", now + 2 * hour, got), 1); /* as long as it was to wait */
+    abdm_job_clear(&got[0]);
+}
+
+
+static void
+work_of_a_clock_that_goes_right_is_left_alone(void **state)
+{
+    const abdm_ms_t hour = 60 * 60 * 1000, now = 10 * hour;
+    abdm_job_t far = job("far", now + 2 * hour), again = job("again", now);
+    abdm_callback_t cb = callback("r-1", "{}");
+    int64_t id;
+    int moved;
+
+    (void) state;
+    far.created_at = now + 4000; /* within what clocks of processes differ */
+    again.created_at = now - hour;
+    cb.received_at = now + 4000;
+    OK_(abdm_store_job_add(K.store, &far, NULL));
+    OK_(abdm_store_job_add(K.store, &again, NULL));
+    OK_(abdm_store_job_again(K.store, &again, now + 5 * 60 * 1000, 9));
+    OK_(abdm_store_inbox_add(K.store, &cb, NULL, &id));
+    OK_(abdm_store_clock(K.store, now, &moved));
+    assert_int_equal(moved, 0);
+    OK_(abdm_store_clock(K.store, now - hour, &moved));
+    assert_int_equal(moved, 3);
+    assert_int_equal(store_kit_number(&K, "SELECT due_at FROM inbox"), now - hour);
+}
+
+
+static void
 only_jobs_of_the_kinds_that_have_room_are_claimed(void **state)
 {
     const unsigned quick = 1u << ABDM_JOB_EVENT | 1u << ABDM_JOB_SMS;
@@ -369,6 +428,8 @@ main(void)
         STORE_TEST(the_next_due_job_is_the_earliest_without_an_owner),
         STORE_TEST(a_job_put_off_keeps_its_attempts_and_comes_when_due),
         STORE_TEST(sent_ids_and_done_callbacks_are_swept_after_their_time),
+        STORE_TEST(what_a_clock_that_was_set_back_put_far_off_is_not_waited_for),
+        STORE_TEST(work_of_a_clock_that_goes_right_is_left_alone),
         STORE_TEST(only_jobs_of_the_kinds_that_have_room_are_claimed),
         STORE_TEST(the_further_and_of_a_kind_the_older_comes_first),
         STORE_TEST(a_body_and_a_link_token_come_back_and_are_not_on_disk),

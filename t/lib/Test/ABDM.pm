@@ -250,11 +250,16 @@ sub _clock_file ($self) {
 
 # Moves the clock of nginx and of the simulator by so many milliseconds, also back (option clock).
 sub advance ($self, $ms) {
-    my $path = $self->_clock_file;
     $self->{ahead} = ($self->{ahead} // 0) + $ms;
     if ($self->{option}{simulator} // 1) { $self->sim('/clock', { move => $ms / 1000 }) }    # first: what then becomes due meets the gateway of that time
+    return $self->set_clock($self->{ahead});
+}
+
+# That of nginx alone: so many milliseconds from the machine's.
+sub set_clock ($self, $ms) {
+    my $path = $self->_clock_file;
     open my $file, '+<:raw', $path or croak "$path: $!";
-    syswrite($file, pack 'q', $self->{ahead}) == 8 or croak "$path: $!";    # workers have it mapped
+    syswrite($file, pack 'q', $ms) == 8 or croak "$path: $!";    # workers have it mapped
     close $file or croak "$path: $!";
     return $self;
 }
