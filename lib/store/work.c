@@ -233,8 +233,10 @@ abdm_store_inbox_add(abdm_store_t *store, const abdm_callback_t *cb, const char 
     *id = 0;
     ABDM_TRY(digest(identity, 3, key));
     ABDM_TRY(digest(body, 1, hash));
-    ABDM_TRY(seal_body(store, cb, &sealed));
-    err = insert_callback(store, cb, key, hash, abdm_buf_str(&sealed), owner);
+    err = seal_body(store, cb, &sealed);
+    if (!abdm_failed(err)) {
+        err = insert_callback(store, cb, key, hash, abdm_buf_str(&sealed), owner);
+    }
     abdm_buf_free(&sealed);
     ABDM_TRY(err);
 

@@ -128,6 +128,7 @@ for my $how (sort keys %FAULT) {
 
 subtest 'a worker that starts while the disk is broken serves when it is mended' => sub {
     my ($worker) = $t->workers;
+    $t->sim('/config', { may_forget => 1 });    # what a killed worker sent and could not write down comes again
     fault($FAULT{broken});
     kill KILL => $worker;
     ok $t->wait_until(sub { my ($new) = $t->workers; $new && $new != $worker && told(qr/engine .* started/) }, 10), 'a new worker';
