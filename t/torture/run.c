@@ -10,7 +10,7 @@
  *
  * TORTURE_SEEN   file that keeps the paths of all programs, so that none is gone twice
  * TORTURE_DEPTH  places of a path, 2 unless told
- * TORTURE_SECONDS  after them a program begins no new run; 0: unbounded
+ * TORTURE_SECONDS  after them a program begins no new run with a fault; 0: unbounded
  * TORTURE_ONLY   name of the one test to run
  * TORTURE_CODES  "1": prints each error seen, to judge whether its code fits
  */
@@ -591,7 +591,6 @@ torture_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction up, CMFi
     if (cases == NULL || H.said == -1 || torture->depth > TORTURE_DEPTH_MAX
         || setrlimit(RLIMIT_CORE, &no_core) != 0)
         abort();
-    H.deadline_us = seconds > 0 ? now_us() + (int64_t) seconds * 1000000 : 0;
 
     printf("1..%zu\n", n);
     for (size_t i = 0; i < n; i++) {
@@ -600,6 +599,7 @@ torture_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction up, CMFi
             cases[i].broken = !learn(&cases[i], up, down);
     }
     qsort(cases, n, sizeof(*cases), by_time);
+    H.deadline_us = seconds > 0 ? now_us() + (int64_t) seconds * 1000000 : 0;
     for (unsigned i = 0; i < *H.keys_wanted; i++)
         H.key[i] = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) KEY_BITS);
     for (size_t i = 0; i < n; i++) {
