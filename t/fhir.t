@@ -37,7 +37,7 @@ sub write_file {
     return;
 }
 
-my ($tool) = grep { -x } map { "$root/$_/tools/document_wrap" } qw(build build/test build/asan);
+my ($tool) = grep { -x } map { "$_/tools/document_wrap" } $ENV{ABDM_BUILD} // (), map { "$root/$_" } qw(build build/test build/asan);
 plan skip_all => 'document_wrap is not built'      if !defined $tool;
 my $missing = checker_missing($root);
 plan skip_all => $missing if defined $missing;

@@ -17,7 +17,7 @@ use Test::More;
 use Test::Profiles qw(checker_missing check_profiles);
 
 my $root = realpath("$FindBin::Bin/..");
-my ($abdm) = grep { -x } map { "$root/$_/abdm" } qw(build build/test build/asan);
+my ($abdm) = grep { -x } map { "$_/abdm" } $ENV{ABDM_BUILD} // (), map { "$root/$_" } qw(build build/test build/asan);
 plan skip_all => 'abdm is not built' if !defined $abdm;
 my $missing = checker_missing($root);
 plan skip_all => $missing if defined $missing;

@@ -97,7 +97,7 @@ sub write_file {
     return;
 }
 
-my ($abdm) = grep { -x } map { "$root/$_/abdm" } qw(build build/test build/asan);
+my ($abdm) = grep { -x } map { "$_/abdm" } $ENV{ABDM_BUILD} // (), map { "$root/$_" } qw(build build/test build/asan);
 plan skip_all => 'abdm is not built' if !defined $abdm;
 
 my $dir = tempdir(CLEANUP => 1);

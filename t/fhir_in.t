@@ -15,7 +15,7 @@ use Test::More;
 use Test::Profiles qw(checker_missing check_profiles run);
 
 my $root = realpath("$FindBin::Bin/..");
-my ($normalize) = grep { -x } map { "$root/$_/unit/normalize" } qw(build/test build/asan build);
+my ($normalize) = grep { -x } map { "$_/unit/normalize" } $ENV{ABDM_BUILD} // (), map { "$root/$_" } qw(build/test build/asan build);
 plan skip_all => 'the unit tests are not built' if !defined $normalize;
 my $missing = checker_missing($root);
 plan skip_all => $missing if defined $missing;

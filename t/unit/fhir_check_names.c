@@ -10,8 +10,8 @@
 #define SUBJECT "/entry/3/resource/subject/reference"
 
 
-/* Checks the document of a server: its DocumentReference, called so, refers so to the Patient. `code`:
- * what is found of that, NULL: nothing. */
+/* Checks the document of a server: its DocumentReference, called so, refers so to the Patient.
+ * `code`: what is found of that, NULL: nothing. */
 static void
 check(const char *name, const char *reference, const char *code)
 {
