@@ -195,7 +195,7 @@ for my $way (@paths) {
 is_deeply \%wrong, {}, 'only the gateway\'s token passes, at every path, and every other is told why it does not';
 is $passed, 2 * @paths, 'the gateway passes everywhere';
 note sprintf '%d requests in %.1f s', $calls, time - $start;
-cmp_ok time - $start, '<', 60, 'fast enough for every run';
+cmp_ok time - $start, '<', 180, 'fast enough for every run';
 
 subtest 'a header that decides comes once' => sub {
     my %taken;

@@ -353,7 +353,7 @@ sub answer_all ($wrong) {
 sub storm (%wish) {
     my $id = $hip->sim('/storm', { kind => 'link', timeout_s => 20, %wish })->{id};
     my $report;
-    for (1 .. 100) {
+    for (1 .. 600) {
         $report = $hip->sim("/storm/$id");
         last if $report->{finished};
         pause(0.1);
@@ -371,7 +371,7 @@ subtest 'a storm of citizens is counted' => sub {
     is_deeply rules(), [], 'no violation';
     fresh();
     answer_all(1);
-    $report = storm(n => 20, first => 200, timeout_s => 6);
+    $report = storm(n => 20, first => 200, timeout_s => 10);
     is_deeply $report->{outcome}, { LINKED => 18, timeout => 2 }, 'a wrong patient is refused';
     is $report->{wrong}, 2, 'and counted';
     is_deeply rules(), ['discover.wrong-patient'], 'and noticed';
