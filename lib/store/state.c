@@ -213,13 +213,15 @@ put_page(abdm_store_t *store, const abdm_effect_t *effect)
 {
     const abdm_page_t *page = &effect->u.page;
     abdm_buf_t sealed = {0};
-    sqlite3_stmt *stmt;
+    sqlite3_stmt *stmt = NULL;
     abdm_err_t err = ABDM_NO_ERR;
 
     if (page->record != NULL) {
-        ABDM_TRY(seal_record(store, effect, &sealed));
+        err = seal_record(store, effect, &sealed);
     }
-    stmt = abdm_db_keyed(store, SQL_PAGE_PUT, effect->hip_id, effect->subject, &err);
+    if (!abdm_failed(err)) {
+        stmt = abdm_db_keyed(store, SQL_PAGE_PUT, effect->hip_id, effect->subject, &err);
+    }
     if (stmt != NULL) {
         abdm_db_int(stmt, 3, page->number);
         abdm_db_int(stmt, 4, page->context);
