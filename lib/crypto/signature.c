@@ -162,6 +162,9 @@ verify(EVP_PKEY *pkey, padding_t padding, abdm_str_t signature, abdm_str_t text,
                 && EVP_PKEY_CTX_set_rsa_pss_saltlen(how, RSA_PSS_SALTLEN_AUTO) == 1;
     }
     if (ready) {
+        /* Once is enough: without this OpenSSL copies the context first, and a copy that fails for
+         * want of memory may look like a wrong signature. */
+        EVP_MD_CTX_set_flags(ctx, EVP_MD_CTX_FLAG_FINALISE);
         *holds = EVP_DigestVerify(ctx, (const unsigned char *) signature.p, signature.len,
                                   (const unsigned char *) text.p, text.len) == 1;
         ready = *holds || !abdm_crypto_no_memory(); /* else nothing is known of it */
