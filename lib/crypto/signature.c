@@ -148,6 +148,25 @@ abdm_signers_add(abdm_signers_t **signers, const char *path, const char *kid,
 
 /* --- one signature over some bytes --- */
 
+/* RSA says what it does not like in a signature; what OpenSSL lacked itself it tells otherwise, or
+ * not at all. Empties the queue. */
+static bool
+is_judged(void)
+{
+    bool judged = false, lacking = false;
+    unsigned long code;
+
+    while ((code = ERR_get_error()) != 0) {
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+            lacking = true;
+        } else if (ERR_GET_LIB(code) == ERR_LIB_RSA) {
+            judged = true;
+        }
+    }
+    return judged && !lacking;
+}
+
+
 static abdm_err_t
 verify(EVP_PKEY *pkey, padding_t padding, abdm_str_t signature, abdm_str_t text, bool *holds)
 {
@@ -167,7 +186,7 @@ verify(EVP_PKEY *pkey, padding_t padding, abdm_str_t signature, abdm_str_t text,
         EVP_MD_CTX_set_flags(ctx, EVP_MD_CTX_FLAG_FINALISE);
         *holds = EVP_DigestVerify(ctx, (const unsigned char *) signature.p, signature.len,
                                   (const unsigned char *) text.p, text.len) == 1;
-        ready = *holds || !abdm_crypto_no_memory(); /* else nothing is known of it */
+        ready = *holds || is_judged(); /* else nothing is known of it */
     }
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();

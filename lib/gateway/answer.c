@@ -256,9 +256,12 @@ abdm_answer_session(const char *body, size_t len, char **token, int64_t *life_ms
 
     *token = NULL;
     *life_ms = 0;
-    if (abdm_failed(abdm_json_parse(body, len, ABDM_JSON_DEPTH, &json)))
+    abdm_err_t err = abdm_json_parse(body, len, ABDM_JSON_DEPTH, &json);
+    if (err.code == ABDM_E_MEMORY)
+        return err;
+    if (abdm_failed(err))
         return ABDM_ERR(SESSION, "session answer: not JSON");
-    abdm_err_t err = take_session(json, token, life_ms);
+    err = take_session(json, token, life_ms);
     wipe_members(json);
     json_decref(json);
     return err;

@@ -36,7 +36,8 @@ bool abdm_answer_is_duplicate_link(const abdm_call_answer_t *answer);
  * was asked? Never for what may pass: 5xx but 501, time-outs, limits. */
 bool abdm_answer_is_unserved(int status, const char *code);
 
-/* Session answer: access token (malloc'ed, caller wipes and frees) and life in ms. E_SESSION. */
+/* Session answer: access token (malloc'ed, caller wipes and frees) and life in ms. E_SESSION,
+ * E_MEMORY. */
 abdm_err_t abdm_answer_session(const char *body, size_t len, char **token, int64_t *life_ms);
 
 #endif

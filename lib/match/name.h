@@ -29,7 +29,8 @@ void abdm_matcher_free(abdm_matcher_t *matcher); /* NULL is allowed */
 /*
  * 0..1000, the same for (a, b) and (b, a). Texts are UTF-8; the first 128 code points are read.
  * What is not UTF-8, has no letters, more than 12 words or a word of more than 40 letters scores
- * 0. Time is bounded by these limits and depends on the names. Not for two threads at once.
+ * 0; without memory anything scores less than it is worth. Time is bounded by these limits and
+ * depends on the names. Not for two threads at once.
  */
 int abdm_name_score(abdm_matcher_t *matcher, abdm_str_t a, abdm_str_t b);
 
