@@ -162,6 +162,7 @@ a_call_goes_out_with_the_session_and_the_headers_of_the_protocol(void **state)
                         &(abdm_call_ids_t){.request_id = NULL, .hip_id = NULL},
                         &c.generation);
     wait_for(&c);
+    assert_int_equal(c.call.err.code, ABDM_OK);
     assert_non_null(strstr(c.call.answer.p, "\r\nREQUEST-ID: "));
     assert_null(strstr(c.call.answer.p, "X-HIP-ID"));
     abdm_call_clear(&c.call);
