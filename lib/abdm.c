@@ -66,6 +66,35 @@ make_door(abdm_t *abdm)
 }
 
 
+/* False: whoever waits for keys waits on. */
+static bool
+take_keys(abdm_t *abdm, const abdm_news_t *news)
+{
+    abdm_ms_t now = abdm_time_now();
+
+    if (!news->asked) {
+        return abdm_doorkeeper_keys_unasked(abdm->door, news->text, news->fetched_at, news->failed,
+                                            now);
+    }
+    abdm_doorkeeper_keys(abdm->door, news->text, news->fetched_at, news->failed, now);
+    return true;
+}
+
+
+/* What the host has to hear of; NULL: nothing now. */
+static abdm_news_t *
+next_news(abdm_t *abdm)
+{
+    abdm_news_t *news = abdm_engine_reap(abdm->engine);
+
+    while (news != NULL && news->kind == ABDM_NEWS_KEYS && !take_keys(abdm, news)) {
+        abdm_news_free(news);
+        news = abdm_engine_reap(abdm->engine);
+    }
+    return news;
+}
+
+
 abdm_err_t
 abdm_start(abdm_t *abdm, const abdm_host_t *host)
 {
@@ -100,8 +129,10 @@ abdm_start(abdm_t *abdm, const abdm_host_t *host)
     if (abdm_failed(err)) {
         abdm_doorkeeper_free(abdm->door);
         abdm->door = NULL;
+        return err;
     }
-    return err;
+    abdm_news_free(next_news(abdm)); /* keys of the disk, before anybody waits for them */
+    return ABDM_NO_ERR;
 }
 
 
@@ -284,35 +315,6 @@ take_api_answer(abdm_news_t *news, abdm_done_t *done)
         return;
     }
     done->body = refusal_json(news->flavour, news->err);
-}
-
-
-/* False: whoever waits for keys waits on. */
-static bool
-take_keys(abdm_t *abdm, const abdm_news_t *news)
-{
-    abdm_ms_t now = abdm_time_now();
-
-    if (!news->asked) {
-        return abdm_doorkeeper_keys_unasked(abdm->door, news->text, news->fetched_at, news->failed,
-                                            now);
-    }
-    abdm_doorkeeper_keys(abdm->door, news->text, news->fetched_at, news->failed, now);
-    return true;
-}
-
-
-/* What the host has to hear of; NULL: nothing now. */
-static abdm_news_t *
-next_news(abdm_t *abdm)
-{
-    abdm_news_t *news = abdm_engine_reap(abdm->engine);
-
-    while (news != NULL && news->kind == ABDM_NEWS_KEYS && !take_keys(abdm, news)) {
-        abdm_news_free(news);
-        news = abdm_engine_reap(abdm->engine);
-    }
-    return news;
 }
 
 

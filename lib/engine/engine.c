@@ -218,6 +218,9 @@ abdm_engine_start(const abdm_engine_config_t *config, void (*wake)(void *), void
     err = abdm_owner_name(engine->owner);
     if (!abdm_failed(err)) {
         err = abdm_engine_have_store(engine);
+        if (!abdm_failed(err)) {
+            err = abdm_engine_keys_first(engine);
+        }
         if (err.code == ABDM_E_STORE || err.code == ABDM_E_STORE_BUSY) {
             err = ABDM_NO_ERR; /* the loop tells of it, and opens it when it can */
         }

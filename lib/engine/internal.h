@@ -133,7 +133,10 @@ void abdm_engine_upkeep(abdm_engine_t *engine);
 /* Tells the log the end of the audit. */
 void abdm_engine_anchor(abdm_engine_t *engine);
 
-/* keys.c: what is to be done about keys now; inside the loop's transaction. */
+/* keys.c: tells the keys on disk, before there are threads: a worker of a reload that had to ask for
+ * them would make its first callbacks wait for a busy store and a busy gateway. */
+abdm_err_t abdm_engine_keys_first(abdm_engine_t *engine);
+/* What is to be done about keys now; inside the loop's transaction. */
 abdm_err_t abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now);
 abdm_err_t abdm_engine_keys_came(abdm_engine_t *engine, const char *json, abdm_ms_t now);
 void abdm_engine_keys_begin(abdm_engine_t *engine); /* after the commit */

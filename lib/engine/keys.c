@@ -44,6 +44,20 @@ tell(abdm_engine_t *engine, const abdm_stored_keys_t *stored, bool fresh)
 
 
 abdm_err_t
+abdm_engine_keys_first(abdm_engine_t *engine)
+{
+    abdm_stored_keys_t stored = {0};
+
+    ABDM_TRY(abdm_store_keys_get(engine->store, engine->config.jwks_url[0], &stored));
+    if (stored.json != NULL) {
+        tell(engine, &stored, true);
+    }
+    free(stored.json);
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
 abdm_engine_keys_tick(abdm_engine_t *engine, abdm_ms_t now)
 {
     const char *url = engine->config.jwks_url[0];

@@ -101,6 +101,27 @@ keys_on_disk_serve_while_the_gateway_is_away(void **state)
 
 
 static void
+keys_on_disk_are_told_with_the_start_though_somebody_writes(void **state)
+{
+    (void) state;
+    engine_begin();
+    abdm_news_t news = keys_news();
+    free(news.text);
+    assert_soon(store_kit_number(&E.store, "SELECT count(json) FROM gateway_keys") == 1);
+    engine_end(1000);
+
+    store_kit_exec(&E.store, "BEGIN IMMEDIATE");
+    engine_begin();
+    abdm_news_t *first = abdm_engine_reap(E.engine);
+    store_kit_exec(&E.store, "COMMIT");
+    assert_non_null(first);
+    assert_int_equal(first->kind, ABDM_NEWS_KEYS);
+    assert_string_equal(first->text, key_set);
+    abdm_news_free(first);
+}
+
+
+static void
 keys_that_are_wanted_are_asked_for_within_the_throttle(void **state)
 {
     (void) state;
@@ -226,6 +247,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         KEYS_TEST(keys_are_fetched_at_the_start_told_and_kept),
         KEYS_TEST(keys_on_disk_serve_while_the_gateway_is_away),
+        KEYS_TEST(keys_on_disk_are_told_with_the_start_though_somebody_writes),
         KEYS_TEST(keys_that_are_wanted_are_asked_for_within_the_throttle),
         KEYS_TEST(a_fetch_that_fails_is_told_as_failed_and_made_again),
         KEYS_TEST(nonsense_instead_of_keys_is_a_failure),
