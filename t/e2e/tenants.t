@@ -18,7 +18,7 @@ Test::ABDM->need_module;
 my $SECOND = 'IN0880005678_1';
 my @LINES  = ('poll 500ms;', 'deep_link on;', 'quiet_hours off;', 'discovery_slot 100ms;');
 my $t      = Test::ABDM->new(
-    clock => 1, sms => 1, lines => [@LINES, 'counter OPD1;', 'discovery_limit 3;'],
+    clock => 1, sms => 1, lines => [@LINES, 'counter OPD1;', 'discovery_limit 3;', 'sms_daily 4;'],
     others => { $SECOND => { name => 'Second Hospital', sms => 1, lines => [@LINES, 'counter LAB;', 'discovery_limit 50;'] } },
     server => ["location /first/api/v1/ { abdm_api facility=IN0990001234_1; access_log off; }"],
 );
@@ -185,6 +185,53 @@ subtest 'each has its own feed' => sub {
         my $message = $t->wait_for(deep_link => mobile => $one->{mobile});
         is $message->{hip}, $mine, 'the SMS is in its name';
     }
+};
+
+subtest 'a link token is of one facility' => sub {
+    my $who = somebody();
+    linked($who, $FIRST);
+    my $tokens = sub { return [map { $_->{hip} } grep { lc($_->{address} // '') eq $who->{address} } @{ $t->sim('/tokens')->{tokens} }] };
+    is_deeply $tokens->(), [$FIRST], 'the first has one';
+    linked($who, $SECOND);
+    is_deeply $tokens->(), [$FIRST, $SECOND], 'the second asks for its own';
+    is_deeply [sort map { $_->{hip} } @{ $t->sim("/citizens/$who->{address}/links")->{links} }], [sort $FIRST, $SECOND], 'and each links with its own';
+};
+
+subtest 'a refused token of one does not stop the other' => sub {
+    my $who = somebody();
+    $t->sim("/citizens/$who->{address}/block", { hip => $FIRST });
+    my $got = api($FIRST, POST => 'care-contexts', { patient => $who->{patient}, careContexts => [{ reference => $who->{visits}[0], display => 'Visit', hiTypes => ['Prescription'] }] });
+    is $got->{status}, 202, 'told to the first, where ABDM has blocked the patient';
+    ok $t->wait_until(sub { grep { ($_->{address} // '') eq $who->{address} && $_->{error} } @{ $t->sim('/tokens')->{tokens} } }), 'it is refused a token';
+    linked($who, $SECOND, $who->{visits}[1]);
+    isnt api($FIRST, GET => "care-contexts/$who->{visits}[0]")->{body}{state}, 'LINKED', 'at the first it waits';
+};
+
+subtest 'answers that were meant for one are nothing to the other' => sub {
+    my $who = somebody();
+    $t->sim('/callback_faults', { path => 'on_carecontext', action => 'lose', count => 1 });
+    my $before = $t->sim('/calls?path=link/carecontext')->{count};
+    api($FIRST, POST => 'care-contexts', { patient => $who->{patient}, careContexts => [{ reference => $who->{visits}[0], display => 'Visit', hiTypes => ['Prescription'] }] });
+    my $call = $t->wait_for(call => path => 'link/carecontext', count => $before + 1)->{calls}[-1];
+    my $body = { abhaAddress => $who->{address}, status => 'Successfully Linked care context', response => { requestId => $call->{headers}{'request-id'} } };
+    my $sent = $t->sim('/callback', { path => '/api/v3/link/on_carecontext', hip => $SECOND, body => $body });
+    ok $t->wait_until(sub { $t->error_log =~ /E_ANSWER_UNKNOWN.*facility=$SECOND.*\Q$sent->{request_id}\E/ }), 'refused at the other';
+    is api($SECOND, GET => "care-contexts/$who->{visits}[0]")->{status}, 404, 'which knows of no such visit';
+    is api($FIRST, GET => "care-contexts/$who->{visits}[0]")->{body}{state}, 'PENDING', 'and the first still waits';
+    $t->sim('/callback', { path => '/api/v3/link/on_carecontext', hip => $FIRST, body => $body });
+    ok $t->wait_until(sub { api($FIRST, GET => "care-contexts/$who->{visits}[0]")->{body}{state} eq 'LINKED' }), 'until it is told itself';
+};
+
+subtest 'each has its own number of SMS a day' => sub {
+    my @people = map { somebody() } 1 .. 5;
+    my $today  = strftime('%d-%m-%Y 09:00', gmtime $t->now);
+    my %no;
+    for my $hip ($FIRST, $SECOND) {
+        $no{$hip} = [map { $t->hmis('/_test/visits', { uhid => $_->{uhid}, date => $today }, $hip)->{visit}{no} } @people];
+    }
+    my $states = sub ($hip) { return join ' ', sort map { api($hip, GET => "care-contexts/$_")->{body}{sms} // '' } @{ $no{$hip} } };
+    ok $t->wait_until(sub { $states->($SECOND) eq 'SENT SENT SENT SENT SENT' }), 'the second tells them all' or diag $states->($SECOND);
+    ok $t->wait_until(sub { $states->($FIRST) eq 'DUE DUE SENT SENT SENT' }), 'the first as many as it may' or diag $states->($FIRST);
 };
 
 subtest 'who leaves one has not left the other' => sub {
