@@ -41,6 +41,9 @@ my $PRIVATE = oct '600';
 my $DAY     = 86_400;
 my $INDIA   = 5.5 * 3600;    # ahead of UTC
 
+my @PORTS   = (10_000, 32_000);
+my @reserved;
+
 my %OPEN;    # harnesses whose processes still run
 
 sub root { return $ROOT }
@@ -92,9 +95,17 @@ sub hmis_url ($self, $hip = $self->{hip}) {
 
 sub canary ($self, @more) { push @{ $self->{canaries} }, @more; return $self }
 
+# Of those that the kernel gives nobody by itself, and reserved against other tests while this one runs: a server
+# that starts later would find the port taken.
 sub free_port {
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or croak "no port: $@";
-    return $socket->sockport;
+    for (1 .. 1000) {
+        my $port = $PORTS[0] + int rand($PORTS[1] - $PORTS[0]);
+        my $mine = IO::Socket::UNIX->new(Local => "\0ngx_abdm-test-port-$port", Listen => 1) or next;
+        IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 1) or next;
+        push @reserved, $mine;
+        return $port;
+    }
+    croak 'no port is free';
 }
 
 sub start ($self) {
