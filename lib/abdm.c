@@ -95,6 +95,20 @@ next_news(abdm_t *abdm)
 }
 
 
+/* What stands for an id of the hospital's in a line: whoever has no key cannot tell whose it is. */
+static abdm_err_t
+mark_of(const void *ctx, const char *id, char out[ABDM_LOG_MARK])
+{
+    char hash[65];
+    abdm_err_t err = abdm_seal_hash(ctx, "log", "", abdm_str(id), hash);
+
+    if (!abdm_failed(err)) {
+        snprintf(out, ABDM_LOG_MARK, "~%.*s", ABDM_LOG_MARK - 2, hash);
+    }
+    return err;
+}
+
+
 abdm_err_t
 abdm_start(abdm_t *abdm, const abdm_host_t *host)
 {
@@ -116,7 +130,7 @@ abdm_start(abdm_t *abdm, const abdm_host_t *host)
         .client_id = abdm->gateway.client_id,
         .client_secret = abdm_str(abdm->client_secret),
         .jwks_url = {abdm->jwks_url[0], abdm->jwks_url[1]},
-        .log = host->log,
+        .log = {host->log.write, host->log.ctx, mark_of, abdm->seal_key},
         .worker = host->worker,
         .queue = abdm->config.queue,
     };

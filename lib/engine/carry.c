@@ -76,8 +76,9 @@ on_gateway_answer(abdm_call_t *call)
     }
     abdm_answer_said(answer.text, said, sizeof(said));
     abdm_log_err(&task->exec->config->log, ABDM_LOG_WARN, err,
-                 "path=%s subject=%s status=%d code=%s text=\"%s\"", task->job.path,
-                 task->job.subject, call->status, answer.code, said);
+                 ABDM_LOG_WORD("path", task->job.path), ABDM_LOG_ID("subject", task->job.subject),
+                 ABDM_LOG_NUMBER("status", call->status), ABDM_LOG_WORD("code", answer.code),
+                 ABDM_LOG_WORDS("text", said));
     abdm_exec_report(task, err, answer.verdict == ABDM_CALL_REFUSED);
 }
 
@@ -218,9 +219,11 @@ make_document(abdm_task_t *task, const abdm_engine_facility_t *facility, bool *f
 
     *final = !is_passing(err.code);
     if (!abdm_failed(err) && task->result.note != NULL) {
-        abdm_log(&config->log, ABDM_LOG_WARN, "%s facility=%s transfer=%s page=%d where=%s",
-                 task->result.note, task->job.hip_id, task->job.subject, task->job.arg,
-                 task->result.where);
+        abdm_log(&config->log, ABDM_LOG_WARN, "hmis:", ABDM_LOG_WORDS("", task->result.note),
+                 ABDM_LOG_WORD("facility", task->job.hip_id),
+                 ABDM_LOG_ID("transfer", task->job.subject),
+                 ABDM_LOG_NUMBER("page", task->job.arg),
+                 ABDM_LOG_WORD("where", task->result.where));
     }
     return err;
 }
@@ -261,8 +264,8 @@ on_push_answer(abdm_call_t *call)
     final |= err.code == ABDM_E_PUSH_ADDRESS;
     if (abdm_failed(err)) {
         abdm_log_err(&task->exec->config->log, ABDM_LOG_WARN, err,
-                     "push transfer=%s page=%d status=%d", task->job.subject, task->job.arg,
-                     status);
+                     ABDM_LOG_ID("transfer", task->job.subject),
+                     ABDM_LOG_NUMBER("page", task->job.arg), ABDM_LOG_NUMBER("status", status));
     }
     abdm_exec_report(task, err, final);
 }
@@ -332,9 +335,12 @@ finish_question(abdm_exec_t *exec, abdm_task_t *task, const abdm_engine_facility
     abdm_err_t err = abdm_question_finish(task, facility, &final);
 
     if (abdm_failed(err)) {
-        abdm_log_err(&exec->config->log, ABDM_LOG_WARN, err, "%s=%s facility=%s event=%s status=%d",
-                     task->job.kind == ABDM_JOB_SMS ? "sms" : "question", task->job.path,
-                     task->job.hip_id, task->job.event, task->call.status);
+        abdm_log_err(&exec->config->log, ABDM_LOG_WARN, err,
+                     ABDM_LOG_WORD("step", task->job.kind == ABDM_JOB_SMS ? "sms" : "question"),
+                     ABDM_LOG_WORD("path", task->job.path),
+                     ABDM_LOG_WORD("facility", task->job.hip_id),
+                     ABDM_LOG_WORD("event", task->job.event),
+                     ABDM_LOG_NUMBER("status", task->call.status));
     }
     abdm_exec_report(task, err, final);
 }
@@ -348,11 +354,12 @@ report_hmis(abdm_exec_t *exec, abdm_task_t *task, abdm_err_t err, bool final)
 {
     if (abdm_failed(err)) {
         abdm_log_err(&exec->config->log, ABDM_LOG_WARN, err,
-                     "hmis facility=%s transfer=%s %s=%d status=%d%s%s", task->job.hip_id,
-                     task->job.subject,
-                     task->job.kind == ABDM_JOB_RECORDS ? "context" : "page", task->job.arg,
-                     task->call.status, task->result.where[0] != '\0' ? " where=" : "",
-                     task->result.where);
+                     ABDM_LOG_WORD("step", task->job.kind == ABDM_JOB_RECORDS ? "list" : "record"),
+                     ABDM_LOG_WORD("facility", task->job.hip_id),
+                     ABDM_LOG_ID("transfer", task->job.subject),
+                     ABDM_LOG_NUMBER("page", task->job.arg),
+                     ABDM_LOG_NUMBER("status", task->call.status),
+                     ABDM_LOG_WORD("where", task->result.where));
     }
     abdm_exec_report(task, err, final);
 }

@@ -54,8 +54,9 @@ on_keys(abdm_call_t *call)
         end_key_fetch(fetch, json, json == NULL ? ABDM_ERR(JWKS, "empty answer") : ABDM_NO_ERR);
         return;
     }
-    abdm_log_err(&config->log, ABDM_LOG_WARN, err, "keys url=%s status=%d",
-                 config->jwks_url[fetch->source], call->status);
+    abdm_log_err(&config->log, ABDM_LOG_WARN, err,
+                 ABDM_LOG_WORD("keys", config->jwks_url[fetch->source]),
+                 ABDM_LOG_NUMBER("status", call->status));
     if (err.code != ABDM_E_STOPPING && fetch->source == 0 && config->jwks_url[1] != NULL) {
         fetch->source = 1;
         abdm_call_clear(call);

@@ -129,7 +129,8 @@ abdm_engine_keys_begin(abdm_engine_t *engine)
 
     engine->keys_work = calloc(1, sizeof(*engine->keys_work)); /* now: the answer must get back */
     if (engine->keys_work == NULL) {
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, ABDM_ERR(MEMORY, "fetch"), "keys");
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, ABDM_ERR(MEMORY, "fetch"),
+                     ABDM_LOG_WORD("step", "keys"));
         engine->keys_state = ABDM_KEYS_IDLE; /* asked for again as if the gateway were away */
         return;
     }
@@ -137,7 +138,8 @@ abdm_engine_keys_begin(abdm_engine_t *engine)
     err = abdm_exec_fetch_keys(engine->exec, on_fetched, engine);
 
     if (abdm_failed(err)) {
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "keys");
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                     ABDM_LOG_WORD("step", "keys"));
         on_fetched(NULL, err, engine);
     }
 }
@@ -155,11 +157,13 @@ abdm_engine_keys_came(abdm_engine_t *engine, const char *json, abdm_ms_t now)
     if (json != NULL) {
         err = abdm_jwks_parse(json, strlen(json), &set);
         if (abdm_failed(err)) {
-            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "keys url=%s", url);
+            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                         ABDM_LOG_WORD("keys", url));
             json = NULL;
         } else {
-            abdm_log(&engine->config.log, ABDM_LOG_NOTICE, "keys of the gateway: %zu, set %.16s",
-                     abdm_jwks_count(set), abdm_jwks_fingerprint(set));
+            abdm_log(&engine->config.log, ABDM_LOG_NOTICE, "keys of the gateway:",
+                     ABDM_LOG_NUMBER("n", (long long) abdm_jwks_count(set)),
+                     ABDM_LOG_WORD("set", abdm_jwks_fingerprint(set)));
         }
         abdm_jwks_free(set);
     }

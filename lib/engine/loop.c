@@ -61,8 +61,8 @@ claim_orphans(abdm_engine_t *engine, abdm_ms_t now)
         abdm_work_push(&engine->orphans, work);
     }
     if (poisoned > 0) {
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, ABDM_ERR(POISON, "callbacks"), "n=%zu",
-                     poisoned);
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, ABDM_ERR(POISON, "callbacks"),
+                     ABDM_LOG_NUMBER("n", (long long) poisoned));
     }
     return ABDM_NO_ERR;
 }
@@ -282,7 +282,8 @@ tell_trouble(abdm_engine_t *engine, abdm_err_t err, size_t n)
         engine->failing_code = err.code;
         engine->next_complaint = tick + COMPLAINT;
         abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
-                     "transaction of %zu, nothing of it is kept", n);
+                     ABDM_LOG_WORDS("", "nothing of a transaction is kept"),
+                     ABDM_LOG_NUMBER("n", (long long) n));
     }
 }
 
@@ -292,9 +293,10 @@ static void
 tell_relief(abdm_engine_t *engine)
 {
     if (engine->failing > 0 && abdm_store_wrote(engine->store)) {
-        abdm_log(&engine->config.log, ABDM_LOG_NOTICE,
-                 "the store works again, %zu transactions failed in %lld s", engine->failing,
-                 (long long) ((abdm_time_monotonic() - engine->failing_since) / 1000));
+        abdm_log(&engine->config.log, ABDM_LOG_NOTICE, "the store works again;",
+                 ABDM_LOG_NUMBER("failed", (long long) engine->failing),
+                 ABDM_LOG_NUMBER("seconds",
+                                 (abdm_time_monotonic() - engine->failing_since) / 1000));
         engine->failing = 0;
     }
 }
@@ -393,7 +395,8 @@ abdm_engine_finish(abdm_engine_t *engine)
     }
     if (abdm_failed(err)) {
         abdm_store_rollback(engine->store);
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "work could not be given back");
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                     ABDM_LOG_WORD("step", "release"));
     }
     abdm_engine_anchor(engine);
 }

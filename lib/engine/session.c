@@ -168,8 +168,8 @@ on_session(abdm_call_t *call)
     }
     abdm_buf_wipe_free(&call->answer);
     if (abdm_failed(err)) {
-        abdm_log_err(&session->config->log, ABDM_LOG_ERROR, err, "session status=%d",
-                     call->status);
+        abdm_log_err(&session->config->log, ABDM_LOG_ERROR, err,
+                     ABDM_LOG_WORD("step", "session"), ABDM_LOG_NUMBER("status", call->status));
     }
 
     pthread_mutex_lock(&session->lock);

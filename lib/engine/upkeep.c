@@ -25,7 +25,8 @@ abdm_engine_retain(abdm_engine_t *engine, abdm_ms_t now, bool *more)
         *more |= again;
     }
     if (err.code == ABDM_E_AUDIT) {
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "retention");
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                     ABDM_LOG_WORD("step", "retention"));
         return ABDM_NO_ERR; /* callbacks are taken nevertheless */
     }
     return err;
@@ -39,9 +40,11 @@ abdm_engine_anchor(abdm_engine_t *engine)
     abdm_err_t err = abdm_store_audit_anchor(engine->store, anchor);
 
     if (abdm_failed(err)) {
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "audit anchor");
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                     ABDM_LOG_WORD("step", "anchor"));
     } else if (anchor[0] != '\0') {
-        abdm_log(&engine->config.log, ABDM_LOG_NOTICE, "audit anchor %s", anchor);
+        abdm_log(&engine->config.log, ABDM_LOG_NOTICE, "audit anchor",
+                 ABDM_LOG_WORD("", anchor));
     }
 }
 
@@ -65,7 +68,8 @@ abdm_engine_upkeep(abdm_engine_t *engine)
         engine->next_purge = tick + (abdm_failed(err) ? PURGE_AGAIN : PURGE);
         engine->purge &= abdm_failed(err);
         if (abdm_failed(err) && err.code != ABDM_E_STORE_BUSY) {
-            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err, "purge");
+            abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, err,
+                         ABDM_LOG_WORD("step", "purge"));
         }
     }
 }

@@ -33,15 +33,17 @@ log_noteworthy(const abdm_engine_t *engine, const abdm_event_t *ev, const abdm_e
             continue;
         }
         if (audit->alert) {
-            abdm_log(&engine->config.log, ABDM_LOG_WARN, "alert: %s; facility=%s id=%s %s",
-                     audit->what, effect->hip_id, effect->subject,
-                     audit->detail != NULL ? audit->detail : "");
+            abdm_log(&engine->config.log, ABDM_LOG_WARN, "alert:",
+                     ABDM_LOG_WORDS("", audit->what), ABDM_LOG_WORD("facility", effect->hip_id),
+                     ABDM_LOG_ID("id", effect->subject), ABDM_LOG_WORDS("detail", audit->detail));
         } else if (audit->code != ABDM_OK && ev->result == NULL) {
-            abdm_err_t err = {audit->code, audit->detail != NULL ? audit->detail : "", "flow"};
+            abdm_err_t err = {audit->code, "", "flow"};
 
             abdm_log_err(&engine->config.log, ABDM_LOG_WARN, err,
-                         "%s facility=%s id=%s event=%s request=%s", audit->what, effect->hip_id,
-                         effect->subject, ev->name, ev->request_id != NULL ? ev->request_id : "");
+                         ABDM_LOG_WORDS("", audit->what), ABDM_LOG_WORDS("detail", audit->detail),
+                         ABDM_LOG_WORD("facility", effect->hip_id),
+                         ABDM_LOG_ID("id", effect->subject), ABDM_LOG_WORD("event", ev->name),
+                         ABDM_LOG_ID("request", ev->request_id));
         }
     }
 }
@@ -195,8 +197,8 @@ bury(abdm_engine_t *engine, const abdm_task_t *task)
     abdm_effects_t effects = {0};
     abdm_err_t err;
 
-    abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, task->result.err, "event=%s id=%s",
-                 task->job.event, task->job.subject);
+    abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, task->result.err,
+                 ABDM_LOG_WORD("event", task->job.event), ABDM_LOG_ID("id", task->job.subject));
     abdm_effect_audit(&effects, task->job.hip_id, task->job.subject, "event put aside",
                       task->result.err, task->job.event);
     err = abdm_store_apply(engine->store, &effects, abdm_time_now());
@@ -256,13 +258,14 @@ postpone(abdm_engine_t *engine, abdm_work_t *work, abdm_err_t why, abdm_ms_t now
         const abdm_job_t *job = &work->task->job;
 
         ABDM_TRY(abdm_store_job_again(engine->store, job, due, job->attempts));
-        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why, "event=%s id=%s", job->event,
-                     job->subject);
+        abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why,
+                     ABDM_LOG_WORD("event", job->event), ABDM_LOG_ID("id", job->subject));
         return ABDM_NO_ERR;
     }
     ABDM_TRY(abdm_store_inbox_give_back(engine->store, work->callback.id, due));
-    abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why, "event=%s id=%s", work->callback.event,
-                 work->callback.request_id);
+    abdm_log_err(&engine->config.log, ABDM_LOG_ERROR, why,
+                 ABDM_LOG_WORD("event", work->callback.event),
+                 ABDM_LOG_ID("id", work->callback.request_id));
     return ABDM_NO_ERR;
 }
 

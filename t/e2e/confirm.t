@@ -130,7 +130,7 @@ for my $member (sort keys %DIFFERENT) {
         is_deeply [map { $_->{detail} } grep { ($_->{reason} // '') eq 'E_CONSENT_MISMATCH' } history($consent->{consent_id})],
             [$member], 'and the member';
         is asked_of_hmis(), $asked, 'the HMIS is not asked';
-        like $t->error_log, qr/alert: consent not confirmed; facility=\S+ id=$consent->{consent_id} $member/, 'the log alerts';
+        like $t->error_log, qr/alert: consent not confirmed; facility=\S+ id=$consent->{consent_id} detail="$member"/, 'the log alerts';
     };
 }
 
