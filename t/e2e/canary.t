@@ -10,7 +10,8 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
-use MIME::Base64 qw(encode_base64 encode_base64url);
+use MIME::Base64 qw(encode_base64);
+use Mojo::File qw(path);
 use Mojo::Util qw(url_escape);
 use Test::ABDM;
 use Test::Canary;
@@ -69,6 +70,27 @@ subtest 'an OTP on its way' => sub {
     ok $t->sim("/linkings/$id/confirm", { otp => '000000' }), 'wrong';
 };
 
+subtest 'a large record that waits for a slow requester' => sub {
+    my $consent = $t->grant(contexts => ['OPD-26-0655'], patient_reference => 'UH100233');
+    $t->hmis('/_test/fault', { path => '^/files/4901', action => 'huge', bytes => 3_000_000, count => 1 });
+    $t->sim('/faults', { path => '^/hiu/push/', action => 'delay', ms => 3000, count => 1 });
+    my $id     = $t->request($consent);
+    my $spools = sub {
+        my %live = Test::Canary::live($t);
+        return join q{}, @live{ grep { /\Aspool / } keys %live };
+    };
+    my $bytes = $t->wait_until(sub { my $all = $spools->(); length $all > 3_000_000 && $all }, 15) // q{};
+    ok length $bytes, 'lies in a file without a name';
+    unlike $bytes, qr/%PDF|Catalog|\0{16}/, 'sealed';
+    $t->wait_for(notify => transaction => $id);
+};
+
+subtest 'an HMIS that is down while a patient is sought' => sub {
+    $t->_end('hmis', 'TERM', 3);
+    $t->sim("/citizens/$ADDRESS/discover", { hip => $t->{hip}, identifiers => [{ type => 'MOBILE', value => '9000000001' }] });
+    ok $t->wait_until(sub { $t->error_log =~ /abdm: E_\w+:.*step=question/ }, 15), 'the question failed';
+};
+
 # ---- the search itself -------------------------------------------------------------------------
 
 my @birds = Test::Canary::gather($t);
@@ -86,23 +108,33 @@ my @ways = (
     ['in capitals',     sub ($text) { uc unpack 'H*', $text }],
 );
 my $other = Test::ABDM->new(simulator => 0);
-for my $file (qw(error.log access.log nginx.log abdm.db abdm.db-wal)) {
+sub plant ($file, $bytes) { return path("$other->{dir}/$file")->spurt($bytes) }
+for my $file (qw(error.log access.log nginx.log abdm.db abdm.db-wal tmp-0001)) {
     my %missed;
     for my $way (@ways) {
         my ($how, $code) = @$way;
         for my $text ('Asha Kumari', '9000000001', $ADDRESS, '91111222233334') {
             my $whole = $code->($text);
-            $other->write_file($file, "some line before: $whole\nand behind\n");
-            my @found = Test::Canary::leaks($other, @birds);
+            plant($file, "some line before: $whole\nand behind\n");
+            my @found = Test::Canary::leaks($other, {}, @birds);
             $missed{"$text $how"} = 1 if !grep { /\A\Q$file\E: / } @found;
         }
     }
     is_deeply \%missed, {}, "$file: everything that was put there is found";
-    $other->write_file($file, "2026/03/05 09:20:11 [warn] 4711#4711: *1 abdm: E_TOKEN_CALLER 7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a01\n");
-    is_deeply [Test::Canary::leaks($other, @birds)], [], "$file: and nothing else";
+    plant($file, "2026/03/05 09:20:11 [warn] 4711#4711: *1 abdm: E_TOKEN_CALLER 7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a01\n");
+    is_deeply [Test::Canary::leaks($other, {}, @birds)], [], "$file: and nothing else";
+    unlink "$other->{dir}/$file";
 }
-$other->write_file('error.log', '\xe0\xa4\x94\xe0\xa4\xb7\xe0\xa4\xa7 \xe0\xa4\xaa\xe0\xa4\xb0\xe0\xa5\x8d\xe0\xa4\x9a\xe0\xa5\x80');
-is scalar(Test::Canary::leaks($other, @birds)), 1, 'a record\'s title as the log escapes it';
-$other->stop;
+plant('error.log', '\xe0\xa4\x94\xe0\xa4\xb7\xe0\xa4\xa7 \xe0\xa4\xaa\xe0\xa4\xb0\xe0\xa5\x8d\xe0\xa4\x9a\xe0\xa5\x80');
+is scalar(Test::Canary::leaks($other, {}, @birds)), 1, 'a record\'s title as the log escapes it';
+for my $number ('UH100231', 'OPD-26-0771', 'OPD-S-00012-1') {
+    plant('error.log', "2026/03/05 09:20:11 [warn] 4711#4711: abdm: E_OPTED_OUT id=$number event=context.due\n");
+    is scalar(Test::Canary::leaks($other, {}, @birds)), 1, "$number, which is somebody's";
+}
+unlink "$other->{dir}/error.log";
+ok scalar(Test::Canary::leaks($other, { spool => "\0Asha Kumari\0" }, @birds)), 'a file without a name';
+$other->{said} = "transfer of Asha Kumari\n";
+ok scalar(Test::Canary::leaks($other, {}, @birds)), 'what the command prints';
+delete $other->{said};
 
 $t->finish;

@@ -121,7 +121,7 @@ for my $how (sort keys %FAULT) {
         fault(0);
         $t->wait_for(notify => transaction => $id, timeout_ms => 30_000);
         ok $t->wait_until(sub { $t->listed($id)->{state} eq 'DONE' }), 'mended, it is done';
-        ok $t->wait_until(sub { told(qr/the store works again, \d+ transactions failed/) }), 'which the log tells too';
+        ok $t->wait_until(sub { told(qr/the store works again; failed=\d+ seconds=\d+/) }), 'which the log tells too';
         is_taken($late, 'what was refused is taken');
     };
 }

@@ -44,6 +44,9 @@ my $INDIA   = 5.5 * 3600;    # ahead of UTC
 my @PORTS   = (10_000, 32_000);
 my @reserved;
 
+# Commands that show what is in the store; what others print was given to them.
+my %ON_STORE = map { $_ => 1 } qw(transfers doctor register callbacks explain audit);
+
 my %OPEN;    # harnesses whose processes still run
 
 sub root { return $ROOT }
@@ -70,7 +73,7 @@ sub need_module ($class) {
 sub new ($class, %option) {
     my $dir  = tempdir('abdm-XXXXXXXX', TMPDIR => 1);
     my $self = bless {
-        dir => $dir, pids => {}, canaries => [@CANARIES], option => \%option, checked => 0, owner => $$,
+        dir => $dir, pids => {}, canaries => [@CANARIES], option => \%option, owner => $$,
         hip => $option{hip} // 'IN0990001234_1', port => free_port(), sim_port => free_port(), hmis_port => free_port(),
     }, $class;
     $self->{other_port}{$_} = free_port() for keys %{ $option{others} // {} };
@@ -245,9 +248,15 @@ sub _end ($self, $name, $signal, $seconds) {
     return $self;
 }
 
+# Ends all of it, and looks for what nobody may know (see Test::Canary): what was found is in {leaks}, until somebody
+# has seen it there.
 sub stop ($self) {
+    my $ran   = %{ $self->{pids} };
+    my @birds = $ran ? Test::Canary::gather($self) : ();
+    my %live  = $ran ? Test::Canary::live($self)   : ();
     $self->_end('nginx', 'QUIT', 15);
     $self->_end($_, 'TERM', 3) for sort keys %{ $self->{pids} };
+    push @{ $self->{leaks} }, Test::Canary::leaks($self, \%live, @birds) if $ran;
     return $self;
 }
 
@@ -301,6 +310,7 @@ sub write_file ($self, $name, $bytes, $mode = 0644) {
     print {$file} $bytes;
     close $file or croak "$path: $!";
     chmod $mode, $path;
+    $self->{written}{$name} = 1;
     return $path;
 }
 
@@ -358,7 +368,7 @@ $places$extra_server        location /hmis/ { proxy_pass http://127.0.0.1:$self-
     server {
         listen unix:$dir/hmis.sock;
         access_log off;
-        error_log  $dir/error.log crit;    # addresses name patients
+        error_log  $dir/error.log emerg;    # addresses name patients
         location / { proxy_pass http://127.0.0.1:$self->{hmis_port}; }
     }
 }
@@ -514,7 +524,10 @@ sub abdm ($self, @arguments) {
         exec {$program} $program, @arguments or POSIX::_exit(127);
     }
     waitpid $pid, 0;
-    return ($? >> 8, $self->read_file('abdm.out'), $self->read_file('abdm.err'));
+    my $status = $? >> 8;
+    my @said   = map { $self->read_file($_) } qw(abdm.out abdm.err);
+    $self->{said} .= join q{}, @said if grep { $ON_STORE{$_} } @arguments;
+    return ($status, @said);
 }
 
 # What `abdm --json COMMAND` prints of the store, decoded; nothing when it refuses.
@@ -554,8 +567,6 @@ sub no_violations ($self, $name = 'every message kept to the protocol') {
 
 # Stops all, looks through the log, and ends the test. Options: alerts => qr/allowed/.
 sub finish ($self, %option) {
-    $self->{checked} = 1;
-    my @birds = Test::Canary::gather($self);
     $self->stop;
     Test::More::ok(!$self->{late}{nginx}, 'nginx ends when it is told to');
     my $log    = $self->error_log;
@@ -566,7 +577,7 @@ sub finish ($self, %option) {
     Test::More::unlike($logs, qr/Sanitizer|runtime error:/, 'no sanitizer report');
     my @leaked = grep { index($logs, _utf8($_)) >= 0 } @{ $self->{canaries} };
     Test::More::is("@leaked", '', 'no person, number or secret in any log');
-    Test::More::is(join("\n", Test::Canary::leaks($self, @birds)), '', 'nor in the store, in any spelling');
+    Test::More::is(join("\n", splice @{ $self->{leaks} //= [] }), '', 'nor in the store, the audit or what abdm says, in any spelling');
     if (!Test::More->builder->is_passing) { Test::More::diag(_tail($log)) }
     $self->_remove;
     Test::More::done_testing();
@@ -584,11 +595,14 @@ sub _remove ($self) {
     return;
 }
 
-# A test that died leaves no process behind.
+# A test that died leaves no process behind, and one that did not ask what leaked is told.
 END {
     my $status = $?;
     for my $self (grep { $_->{owner} == $$ } values %OPEN) {
         $self->stop;
+        my @leaks = @{ $self->{leaks} // [] };
+        print {*STDERR} map { "# leaked: $_\n" } @leaks;
+        $status ||= 1 if @leaks;
         $self->_remove;
     }
     $? = $status;

@@ -2,10 +2,13 @@ package Test::Canary;
 
 # What no log may have and the store only sealed: whatever the simulator, the demo HMIS and the bridge
 # of one test knew of people, and every secret that was given out. The list is made when the test ends,
-# of what was really there; each value is looked for as it is and encoded.
+# of what was really there; each value is looked for as it is and encoded, in every file of the test that
+# it did not write itself, in the store and the unnamed files of the workers as they were while nginx ran,
+# in what the command `abdm` printed, and in the exported audit.
 #
-#   my @birds = Test::Canary::gather($t);     # while the simulator still runs
-#   my @found = Test::Canary::leaks($t, @birds);
+#   my @birds = Test::Canary::gather($t);     # while all of it still runs
+#   my %live  = Test::Canary::live($t);
+#   my @found = Test::Canary::leaks($t, \%live, @birds);
 
 use strict;
 use warnings;
@@ -13,6 +16,7 @@ use feature 'signatures';
 use utf8;
 
 use File::Basename qw(dirname);
+use File::Find ();
 use lib dirname(__FILE__) . '/../../hmis/lib';
 
 use Hmis::Data;
@@ -23,8 +27,11 @@ my $ENCODED = 8;      # bytes; a shorter value is not looked for in other alphab
 my $MOST    = 3000;   # values; of storms a part stands for all
 my $WINDOW  = 60;     # bytes of a long value that are looked for
 
-my %LOGS  = map { $_ => 1 } qw(error.log access.log nginx.log);
 my @STORE = qw(abdm.db abdm.db-wal abdm.db-shm);
+# Of the simulator and the HMIS, which may know everybody; and of the last command, see {said} of Test::ABDM.
+my $THEIRS = qr{\A(?:certs/|(?:sim|hmis[^/]*)[.]log\z|abdm[.](?:out|err)\z)};
+# The hospital's numbers of patients and visits: in no line of ours.
+my $NUMBER = qr/^(.*abdm: .*\b(?:UH\d{6}|(?:OPD|IPD)-(?:\d\d|S)-\d{4,5}(?:-\d)?)\b.*)/m;
 
 sub gather ($t) {
     my @birds = (_of_hmis(), _of_files($t));
@@ -77,8 +84,24 @@ sub _of_files ($t) {
     return @birds;
 }
 
+# The store and what the workers have in files without a name (spooled records), by name.
+sub live ($t) {
+    my %bytes = map { ("$_ while it ran" => $t->read_file($_)) } grep { -e "$t->{dir}/$_" } @STORE;
+    for my $pid ($t->workers) {
+        for my $fd (glob "/proc/$pid/fd/*") {
+            my $file = readlink $fd // next;
+            next if $file !~ m{\A/.* \(deleted\)\z} || $file =~ m{\A/(?:dev|memfd|SYSV)} || !-f $fd;
+            open my $in, '<:raw', $fd or next;
+            local $/ = undef;
+            $bytes{"spool $pid $fd"} = <$in> // q{};
+            close $in or next;
+        }
+    }
+    return %bytes;
+}
+
 # The file and what was found in it, each once.
-sub leaks ($t, @birds) {
+sub leaks ($t, $live, @birds) {
     my (%what, %plain);
     for my $bird (@birds) {
         utf8::encode(my $bytes = $bird->{text});
@@ -89,8 +112,9 @@ sub leaks ($t, @birds) {
     my $any = join '|', map { quotemeta } sort { length $b <=> length $a } keys %what;
     my $search = qr/(?<![0-9A-Za-z])($any)(?![0-9A-Za-z])|($any)/;
     my %found;
-    for my $name (sort(keys %LOGS), @STORE, 'audit') {
-        my $bytes = $name eq 'audit' ? _exported($t) : $t->read_file($name);
+    my %bytes = (%$live, audit => _exported($t), 'output of abdm' => $t->{said} // q{});
+    for my $name (_files($t), sort keys %bytes) {
+        my $bytes = $bytes{$name} // $t->read_file($name);
         while ($bytes =~ /$search/g) {
             my ($whole, $part) = ($1, $2);
             # digits and short words within a longer word are chance
@@ -98,8 +122,20 @@ sub leaks ($t, @birds) {
             my $form = $whole // $part;
             $found{"$name: $what{$form}: $form"} //= _around($bytes, pos $bytes);
         }
+        if ($name eq 'error.log' && $bytes =~ $NUMBER) { $found{"$name: number of a patient or visit"} = $1 }
     }
     return map { "$_ in \"$found{$_}\"" } sort keys %found;
+}
+
+# What is in the directory of the test, but not what the test wrote there.
+sub _files ($t) {
+    my @files;
+    File::Find::find({ no_chdir => 1, wanted => sub {
+        return if !-f;
+        my $name = substr $_, length "$t->{dir}/";
+        push @files, $name if !$t->{written}{$name} && $name !~ $THEIRS;
+    } }, $t->{dir});
+    return @files;
 }
 
 # What `abdm audit export` gives away, in both of its forms.
