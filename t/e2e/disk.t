@@ -115,7 +115,7 @@ for my $how (sort keys %FAULT) {
         is_deeply [map { $_->{pageNumber} } @{ $t->sim("/transfers/$id")->{pages} // [] }], [], 'nothing is sent that is not written down';
         my @told = told(qr/\[error\] \S+ abdm: E_STORE/);
         is scalar(@told), 1, 'the log names it once' or diag join "\n", @told;
-        like $told[0] // '', qr/E_STORE: the database refused an operation: .*nothing of it is kept/, 'and says what it is';
+        like $told[0] // '', qr/E_STORE: the database refused an operation: .*nothing of a transaction is kept/, 'and says what it is';
         is $t->api(GET => 'patients/UH100231')->{status}, 503, 'the hospital is told the same';
         ok $t->alive('nginx'), 'nginx lives';
         fault(0);
