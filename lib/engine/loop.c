@@ -76,7 +76,8 @@ heed_clock(const abdm_engine_t *engine, abdm_ms_t now)
     ABDM_TRY(abdm_store_clock(engine->store, now, &moved));
     if (moved > 0) {
         abdm_log(&engine->config.log, ABDM_LOG_WARN,
-                 "the clock was set back: %d pieces of work do not wait for its old time", moved);
+                 "the clock was set back, work does not wait for its old time:",
+                 ABDM_LOG_NUMBER("n", moved));
     }
     return ABDM_NO_ERR;
 }
