@@ -57,6 +57,7 @@ sub add_calls ($state, $phr, %add) {
     _add_acts($state, $phr, $post, $who);
 
     $get->('/links' => sub ($c) { return _all_links($state) });
+    $get->('/outbox' => sub ($c) { return { waiting => $state->outbox->waiting } });
     $get->('/tokens' => sub ($c) { return { count => scalar @{ $state->token_log }, tokens => $state->token_log } });
     $post->('/link-tokens/forget' => sub ($c, $wish) { Sim::Token::forget_tokens($state); return { ok => 1 } });
     $get->('/notices' => sub ($c) { return _list(notices => @{ $state->notices }) });

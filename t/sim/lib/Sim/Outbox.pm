@@ -11,6 +11,7 @@ use Sim::Cm;
 has [qw(state cm)];
 has queue   => sub { [] };
 has running => 0;
+has waiting => 0;    # answers that are not taken or given up yet
 
 my %ACTION = map { $_ => 1 } qw(lose repeat repeat_fresh delay change);
 
@@ -66,6 +67,7 @@ sub _changed ($wish, $fault) {
 }
 
 sub _later ($self, $ms, $wish) {
+    $self->waiting($self->waiting + 1);
     Mojo::IOLoop->timer($ms / 1000 => sub {
         push @{ $self->queue }, $wish;
         $self->pump;
@@ -86,6 +88,7 @@ sub pump ($self) {
             $wish->{on_told}->() if $told && $wish->{on_told};
         })->catch(sub ($why) { warn "callback: $why\n" })->finally(sub {
             $self->running($self->running - 1);
+            $self->waiting($self->waiting - 1);
             $self->pump;
         });
     }
