@@ -3,7 +3,7 @@
 # `make load`: two loads in real sizes, against real nginx, the simulator and the demo HMIS (t/lib/Test/Load.pm
 # says what each does). Figures go to stdout, one line each, tab-separated: name, value, unit. Exits with 1
 # when a claim does not hold: a link is wrong, lost or repeated, a discovery is answered after more than 10 s,
-# or a message breaks the protocol. Takes about ten minutes; t/e2e/load.t is the same in small.
+# or a message breaks the protocol. Takes about five minutes; t/e2e/load.t is the same in small.
 #
 #   perl -It/lib t/load/run.pl [users[=N]] [visits[=N]]        (default: users=1000 visits=10000)
 #
