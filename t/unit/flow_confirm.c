@@ -153,7 +153,7 @@ requests_that_come_meanwhile_wait_for_the_same_fetch(void **state)
 static void
 many_that_wait_are_all_answered(void **state)
 {
-    char id[40];
+    char id[48];
 
     (void) state;
     granted_and_asked();
