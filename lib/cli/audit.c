@@ -127,29 +127,6 @@ print_report(const json_t *report)
 }
 
 
-/* Takes the JSON. */
-static int
-print(char *json, bool as_json, void (*print_text)(const json_t *report))
-{
-    json_t *report;
-
-    if (as_json) {
-        puts(json);
-        free(json);
-        return DONE;
-    }
-    report = json_loads(json, 0, NULL);
-    free(json);
-    if (report == NULL) {
-        fprintf(stderr, "abdm: E_INTERNAL: the report is not JSON\n");
-        return FAILED;
-    }
-    print_text(report);
-    json_decref(report);
-    return DONE;
-}
-
-
 /* --- commands --- */
 
 static int
@@ -172,7 +149,7 @@ verify(const options_t *o)
     if (abdm_failed(err)) {
         return cli_fail(err, err.what);
     }
-    if (print(json, o->json, print_verdict) != DONE || !good) {
+    if (cli_print(json, o->json, print_verdict) != DONE || !good) {
         return FAILED;
     }
     return DONE;
@@ -236,7 +213,7 @@ report(const options_t *o)
     }
     err = abdm_admin_audit_report(admin, &o->query, o->breach, &json);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? cli_fail(err, err.what) : print(json, o->json, print_report);
+    return abdm_failed(err) ? cli_fail(err, err.what) : cli_print(json, o->json, print_report);
 }
 
 

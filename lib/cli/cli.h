@@ -16,6 +16,10 @@ enum { DONE, FAILED, MISUSED };
 /* Says on stderr what is wrong; gives the exit status. */
 int cli_fail(abdm_err_t err, const char *text);
 
+/* Prints a report, takes it: as it is, or as `print` has it; gives the exit status. */
+typedef void (*cli_print_fn)(const json_t *report);
+int cli_print(char *json, bool as_json, cli_print_fn print);
+
 /* A member of a report; "" and 0 when it has none. */
 const char *text_of(const json_t *object, const char *key);
 long long number_of(const json_t *object, const char *key);

@@ -141,30 +141,6 @@ print_explanation(const json_t *report)
 }
 
 
-typedef void (*print_fn)(const json_t *report);
-
-static int
-print_report(char *json, bool as_json, print_fn print)
-{
-    json_t *report;
-
-    if (as_json) {
-        puts(json);
-        free(json);
-        return DONE;
-    }
-    report = json_loads(json, 0, NULL);
-    free(json);
-    if (report == NULL) {
-        fprintf(stderr, "abdm: E_INTERNAL: the report is not JSON\n");
-        return FAILED;
-    }
-    print(report);
-    json_decref(report);
-    return DONE;
-}
-
-
 /* --- commands --- */
 
 typedef struct {
@@ -176,7 +152,8 @@ typedef struct {
 typedef abdm_err_t (*newest_fn)(abdm_admin_t *admin, int limit, char **json);
 
 static int
-newest(const options_t *options, int argc, char **argv, newest_fn ask, print_fn print)
+newest(const options_t *options, int argc, char **argv, newest_fn ask,
+       cli_print_fn print)
 {
     char problem[ABDM_PROBLEM], *json, *end;
     long limit = 20;
@@ -195,7 +172,7 @@ newest(const options_t *options, int argc, char **argv, newest_fn ask, print_fn 
     }
     err = ask(admin, (int) limit, &json);
     abdm_admin_close(admin);
-    return abdm_failed(err) ? cli_fail(err, err.what) : print_report(json, options->json, print);
+    return abdm_failed(err) ? cli_fail(err, err.what) : cli_print(json, options->json, print);
 }
 
 
@@ -230,7 +207,7 @@ explain(const options_t *options, int argc, char **argv)
     err = abdm_admin_explain(admin, argv[1], &json);
     abdm_admin_close(admin);
     return abdm_failed(err) ? cli_fail(err, err.what)
-                            : print_report(json, options->json, print_explanation);
+                            : cli_print(json, options->json, print_explanation);
 }
 
 
