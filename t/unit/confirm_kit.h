@@ -6,9 +6,9 @@
 #define ABDM_TEST_CONFIRM_KIT_H
 
 #include "consent/consent.h"
-#include "crypto/fidelius.h"
 #include "gateway/outbound.h"
 #include "link_kit.h"
+#include "requester_keys.h"
 
 #define CONSENT  "7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a01"
 #define CONSENT2 "7d8e6b1c-0c55-4f5b-9d43-2f3f3f1b0a02"
@@ -16,22 +16,6 @@
 #define FETCH_ID "5b9c5a60-1111-4c1f-8a55-1b2c3d4e5f61"
 
 static link_kit_t K;
-static char key_text[ABDM_KEY_TEXT], nonce_text[ABDM_NONCE_TEXT];
-
-
-static inline int
-make_keys(void **state)
-{
-    uint8_t nonce[ABDM_NONCE_LEN];
-    abdm_key_pair_t pair;
-
-    (void) state;
-    if (abdm_failed(abdm_key_pair_generate(&pair)) || abdm_failed(abdm_nonce_generate(nonce)))
-        return -1;
-    abdm_public_key_encode(pair.point, ABDM_KEY_X509, key_text);
-    abdm_nonce_encode(nonce, nonce_text);
-    return 0;
-}
 
 
 static inline int

@@ -3,27 +3,9 @@
 #ifndef ABDM_TEST_REQUEST_KIT_H
 #define ABDM_TEST_REQUEST_KIT_H
 
-#include "crypto/fidelius.h"
 #include "flow_kit.h"
 #include "gateway/outbound.h"
-
-static char key_text[ABDM_KEY_TEXT], nonce_text[ABDM_NONCE_TEXT];
-
-
-static inline int
-make_keys(void **state)
-{
-    uint8_t nonce[ABDM_NONCE_LEN];
-    abdm_key_pair_t pair;
-
-    (void) state;
-    if (abdm_failed(abdm_key_pair_generate(&pair)) || abdm_failed(abdm_nonce_generate(nonce)))
-        return -1;
-    abdm_public_key_encode(pair.point, ABDM_KEY_X509, key_text);
-    abdm_nonce_encode(nonce, nonce_text);
-    return 0;
-}
-
+#include "requester_keys.h"
 
 /* A request within the consent of flow_kit_grant. */
 static inline json_t *
