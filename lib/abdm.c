@@ -24,7 +24,7 @@ abdm_version(void)
 abdm_err_t
 abdm_prepare_store(abdm_t *abdm, uid_t owner, gid_t group, char problem[ABDM_PROBLEM])
 {
-    ABDM_TRY(abdm_store_prepare(abdm->config.store, owner, group, problem));
+    ABDM_TRY(abdm_store_prepare(abdm->config.store, abdm->seal_key, owner, group, problem));
     return abdm_describe(&abdm->config, group, problem);
 }
 

@@ -66,7 +66,7 @@ abdm_examine_store(abdm_doctor_t *d)
                          "there is no such file, or no right to it", "");
         return;
     }
-    err = abdm_store_open(url, NULL, &store);
+    err = abdm_store_open(url, d->abdm != NULL ? d->abdm->seal_key : NULL, &store);
     if (!abdm_failed(err)) {
         err = abdm_store_health(store, now, &health);
     }

@@ -184,7 +184,8 @@ make_file(const char *path)
 
 
 abdm_err_t
-abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512])
+abdm_store_prepare(const char *url, const abdm_seal_key_t *key, uid_t owner, gid_t group,
+                   char problem[512])
 {
     sqlite3 *db = NULL;
     abdm_err_t err;
@@ -198,6 +199,9 @@ abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512])
     }
     if (!abdm_failed(err)) {
         err = abdm_schema_migrate(db);
+    }
+    if (!abdm_failed(err)) {
+        err = abdm_secret_bind(db, key);
     }
     if (!abdm_failed(err) && owner != (uid_t) -1) {
         err = give_files(path_of(url), owner, group); /* while -wal and -shm exist */
@@ -233,6 +237,9 @@ abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out)
     }
     if (!abdm_failed(err)) {
         err = abdm_schema_check(store->db);
+    }
+    if (!abdm_failed(err) && key != NULL) {
+        err = abdm_secret_check(store->db, key);
     }
     if (abdm_failed(err)) {
         abdm_store_close(store);

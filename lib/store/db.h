@@ -137,6 +137,9 @@ abdm_err_t abdm_db_unseal_with(const abdm_seal_key_t *key, const abdm_buf_t *aad
 bool abdm_db_spoiled(const abdm_store_t *store, abdm_err_t *err);
 abdm_err_t abdm_db_hash(const abdm_store_t *store, const char *what, const char *hip_id,
                         const char *value, char out[65]);
+/* Marks the database as one of `key`, once. E_SECRET_KEY when it is one of another key. */
+abdm_err_t abdm_secret_bind(sqlite3 *db, const abdm_seal_key_t *key);
+abdm_err_t abdm_secret_check(sqlite3 *db, const abdm_seal_key_t *key);
 /* Appends a text and a NUL, so that no two lists of texts give the same bytes. */
 void abdm_db_tie(abdm_buf_t *aad, const char *text);
 void abdm_db_wipe(char *text); /* wipes and frees a terminated text; NULL is allowed */

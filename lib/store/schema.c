@@ -248,6 +248,9 @@ static const char *const steps[] = {
     /* version 6: jobs are claimed kind by kind */
     ("DROP INDEX job_due;"
      "CREATE INDEX job_due ON job (kind, due_at) WHERE owner IS NULL;"),
+
+    /* version 7: which key file the store belongs to (secret.c) */
+    ("CREATE TABLE secret_key (id INTEGER PRIMARY KEY CHECK (id = 1), mark TEXT NOT NULL);"),
 };
 
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };

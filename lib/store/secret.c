@@ -1,6 +1,7 @@
 /*
  * Sealed columns: what is told of patients, OTPs and tokens. A value is tied to its row by the
- * additional data of AES-GCM, so that it does not open in another one.
+ * additional data of AES-GCM, so that it does not open in another one. The store knows its key file
+ * again: under another one all that is sealed would count as lost.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,52 @@ abdm_db_wipe(char *text)
     }
 }
 
+
+/* --- the key of a store --- */
+
+/* Runs `sql`, whose parameter is what tells the key without giving it away. */
+static abdm_err_t
+run_mark(sqlite3 *db, const abdm_seal_key_t *key, const char *sql, bool *row)
+{
+    sqlite3_stmt *stmt = NULL;
+    char mark[65];
+    abdm_err_t err;
+    int rc;
+
+    ABDM_TRY(abdm_seal_hash(key, "store", "", abdm_str(""), mark));
+    rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+    if (rc != SQLITE_OK) {
+        return abdm_db_err(rc);
+    }
+    abdm_db_text(stmt, 1, mark);
+    err = abdm_db_row(stmt, row);
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+
+abdm_err_t
+abdm_secret_check(sqlite3 *db, const abdm_seal_key_t *key)
+{
+    bool same;
+
+    ABDM_TRY(run_mark(db, key, "SELECT 1 FROM secret_key WHERE mark = ?", &same));
+    return same ? ABDM_NO_ERR
+                : ABDM_ERR(SECRET_KEY, "abdm_secret_key is not the file this store was made with");
+}
+
+
+abdm_err_t
+abdm_secret_bind(sqlite3 *db, const abdm_seal_key_t *key)
+{
+    bool row;
+
+    ABDM_TRY(run_mark(db, key, "INSERT OR IGNORE INTO secret_key VALUES (1, ?)", &row));
+    return abdm_secret_check(db, key);
+}
+
+
+/* --- sealed columns --- */
 
 static abdm_err_t
 usable(const abdm_store_t *store, const abdm_buf_t *aad)

@@ -17,11 +17,14 @@ typedef struct abdm_store_s abdm_store_t;
 /* Is `url` one that this library can open ("sqlite:/absolute/path")? E_CONFIG with `problem`. */
 abdm_err_t abdm_store_check_url(const char *url, char problem[512]);
 
-/* Makes the database or brings it to this version, in WAL mode. `owner` -1: files stay as they
- * are. To be done before any process works with it. E_STORE, E_STORE_VERSION. */
-abdm_err_t abdm_store_prepare(const char *url, uid_t owner, gid_t group, char problem[512]);
+/* Makes the database, for ever with this `key`, or brings it to this version, in WAL mode. `owner`
+ * -1: files stay as they are. To be done before any process works with it. E_STORE, E_STORE_VERSION;
+ * E_SECRET_KEY when it was made with another key. */
+abdm_err_t abdm_store_prepare(const char *url, const abdm_seal_key_t *key, uid_t owner, gid_t group,
+                              char problem[512]);
 
-/* `key` is borrowed. NULL for reports, which read nothing sealed: what is sealed is E_SEAL then. */
+/* `key` is borrowed; E_SECRET_KEY as above. NULL for reports, which read nothing sealed: what is
+ * sealed is E_SEAL then. */
 abdm_err_t abdm_store_open(const char *url, const abdm_seal_key_t *key, abdm_store_t **out);
 void abdm_store_close(abdm_store_t *store); /* NULL is allowed */
 

@@ -77,8 +77,9 @@ subtest 'whoever edits the file is found' => sub {
     refuted('and hidden', qr/FAULT: the end of the chain was altered/,
         edited('hidden.db', q{DELETE FROM audit WHERE id > 3; UPDATE audit_head SET n = 3, mac = (SELECT mac FROM audit WHERE id = 3)}));
     $t->write_file('other.key', Test::ABDM::random_key(), oct '600');
-    my ($status, $out) = audit('abdm.db', 'verify', '--key', "$t->{dir}/other.key");
+    my ($status, $out, $err) = audit('abdm.db', 'verify', '--key', "$t->{dir}/other.key");
     is $status, 1, 'another key verifies nothing';
+    like $err, qr/abdm_secret_key is not the file this store was made with/, 'and is not mistaken for an altered audit';
 };
 
 subtest 'an export has every row, and nothing of a patient' => sub {

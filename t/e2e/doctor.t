@@ -217,6 +217,20 @@ subtest 'files that are gone, loose or of another user are named' => sub {
     }
 };
 
+subtest 'the key of another store is named, and nginx does not take it' => sub {
+    my $right = $t->read_file('secret.key');
+    my @workers = $t->workers;
+    my $report = doctor('--offline', changed(secret_key_file => $t->write_file('other.key', Test::ABDM::random_key(), oct '600')));
+    has($report, 'opens', 'fail', qr/another secret key.*abdm_secret_key/, qr/name that key's file/);
+    only_fails($report, 'opens');
+    $t->write_file('secret.key', Test::ABDM::random_key(), oct '600');
+    $t->reload;
+    ok($t->wait_until(sub { $t->error_log =~ /\[emerg\].*E_SECRET_KEY: store "[^"]+".*abdm_secret_key is not the file/ }), 'nginx tells it');
+    is("@{[ $t->workers ]}", "@workers", 'and goes on with the old configuration');
+    $t->write_file('secret.key', $right, oct '600');
+    has(doctor('--offline'), 'opens', 'ok', qr/schema version/);
+};
+
 subtest 'a bundle without certificates, and networks that records may leak into, are named' => sub {
     $t->write_file('empty.pem', "nothing\n");
     has(doctor('--offline', changed('gateway.trusted_certificate' => "$dir/empty.pem")), 'trusted_certificate', 'fail',
@@ -500,4 +514,4 @@ subtest 'that nginx does not run is noticed, and the files stay those of the wor
     is(doctor()->{status}, 0, 'all is well again');
 };
 
-$t->finish;
+$t->finish(alerts => qr/E_SECRET_KEY/);

@@ -233,6 +233,7 @@ another_key_neither_verifies_nor_writes(void **state)
     (void) state;
     write_rows(3);
     OK_(abdm_seal_key_random(&key));
+    store_kit_claim(&K, key);
     OK_(abdm_store_open(K.url, key, &store));
     OK_(abdm_store_audit_verify(store, NULL, &v));
     assert_non_null(v.fault);

@@ -52,7 +52,7 @@ store_kit_open(store_kit_t *k)
 
     store_kit_dir(k);
     OK_(abdm_seal_key_random(&k->key));
-    OK_(abdm_store_prepare(k->url, (uid_t) -1, (gid_t) -1, problem));
+    OK_(abdm_store_prepare(k->url, k->key, (uid_t) -1, (gid_t) -1, problem));
     OK_(abdm_store_open(k->url, k->key, &k->store));
     store_kit_raw(k);
     return 0;
@@ -83,6 +83,17 @@ store_kit_exec(store_kit_t *k, const char *sql)
 
     if (sqlite3_exec(k->raw, sql, NULL, NULL, &why) != SQLITE_OK)
         fail_msg("%s: %s", sql, why);
+}
+
+
+/* What somebody does who wants the store to be taken for one of another key. */
+static inline void
+store_kit_claim(store_kit_t *k, const abdm_seal_key_t *key)
+{
+    char problem[512] = "";
+
+    store_kit_exec(k, "DELETE FROM secret_key");
+    OK_(abdm_store_prepare(k->url, key, (uid_t) -1, (gid_t) -1, problem));
 }
 
 

@@ -17,6 +17,7 @@ make_dir(void **state)
 {
     (void) state;
     store_kit_dir(&K);
+    OK_(abdm_seal_key_random(&K.key));
     return 0;
 }
 
@@ -34,7 +35,7 @@ static abdm_err_t
 prepare(char problem[512])
 {
     problem[0] = '\0';
-    return abdm_store_prepare(K.url, (uid_t) -1, (gid_t) -1, problem);
+    return abdm_store_prepare(K.url, K.key, (uid_t) -1, (gid_t) -1, problem);
 }
 
 
@@ -88,6 +89,31 @@ a_store_of_a_newer_version_is_refused_and_not_touched(void **state)
     assert_int_equal(store_kit_number(&K, "PRAGMA user_version"), 4711);
     assert_int_equal(abdm_store_open(K.url, NULL, &store).code, ABDM_E_STORE_VERSION);
     assert_null(store);
+}
+
+
+static void
+a_store_is_of_the_key_it_was_made_with(void **state)
+{
+    abdm_seal_key_t *right = K.key, *wrong;
+    abdm_store_t *store = NULL;
+    char problem[512];
+
+    (void) state;
+    OK_(abdm_seal_key_random(&wrong));
+    OK_(prepare(problem));
+    K.key = wrong;
+    assert_int_equal(prepare(problem).code, ABDM_E_SECRET_KEY);
+    K.key = right;
+    assert_non_null(strstr(problem, K.url));
+    assert_non_null(strstr(problem, "abdm_secret_key"));
+    assert_int_equal(abdm_store_open(K.url, wrong, &store).code, ABDM_E_SECRET_KEY);
+    assert_null(store);
+    OK_(abdm_store_open(K.url, NULL, &store)); /* of what is not sealed there are reports */
+    abdm_store_close(store);
+    OK_(prepare(problem));
+    OK_(abdm_store_open(K.url, right, &K.store));
+    abdm_seal_key_free(wrong);
 }
 
 
@@ -146,7 +172,7 @@ a_store_given_to_its_owner_is_closed_to_others(void **state)
     assert_non_null(f);
     fclose(f);
     assert_int_equal(chmod(K.path, 0666), 0);
-    OK_(abdm_store_prepare(K.url, getuid(), getgid(), problem));
+    OK_(abdm_store_prepare(K.url, K.key, getuid(), getgid(), problem));
     assert_int_equal(stat(K.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
 }
@@ -301,7 +327,7 @@ make_version_2(void)
     }
     store_kit_exec(&K,
                    "DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted;"
-                   "DROP TABLE audit_head; DROP TABLE consent_key;"
+                   "DROP TABLE audit_head; DROP TABLE consent_key; DROP TABLE secret_key;"
                    "ALTER TABLE audit DROP COLUMN caller; ALTER TABLE audit DROP COLUMN request_id;"
                    "ALTER TABLE audit DROP COLUMN consent_id; ALTER TABLE audit DROP COLUMN hiu_id;"
                    "ALTER TABLE audit DROP COLUMN documents; ALTER TABLE audit DROP COLUMN mac;"
@@ -338,7 +364,6 @@ jobs_and_consents_of_version_2_are_read_as_they_were_written(void **state)
 
     (void) state;
     make_version_2();
-    OK_(abdm_seal_key_random(&K.key));
     OK_(prepare(problem));
     OK_(abdm_store_open(K.url, K.key, &K.store));
     const abdm_view_t *view = abdm_store_view(K.store);
@@ -375,7 +400,6 @@ the_sweep_seals_what_version_2_wrote_plain(void **state)
 
     (void) state;
     make_version_2();
-    OK_(abdm_seal_key_random(&K.key));
     OK_(prepare(problem));
     OK_(abdm_store_open(K.url, K.key, &K.store));
     const abdm_view_t *view = abdm_store_view(K.store);
@@ -407,6 +431,7 @@ main(void)
         DIR_TEST(preparing_again_changes_nothing_and_keeps_what_is_there),
         DIR_TEST(the_store_is_in_wal_mode),
         DIR_TEST(a_store_of_a_newer_version_is_refused_and_not_touched),
+        DIR_TEST(a_store_is_of_the_key_it_was_made_with),
         DIR_TEST(a_store_that_was_not_prepared_cannot_be_opened),
         DIR_TEST(a_file_that_is_no_database_is_refused_with_its_name),
         DIR_TEST(a_store_is_closed_to_others_from_its_first_moment),

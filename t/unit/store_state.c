@@ -197,6 +197,7 @@ a_record_on_disk_cannot_be_read_without_the_key(void **state)
         store_kit_number(&K, "SELECT count(*) FROM page WHERE instr(record, CAST('secret' AS BLOB))"
                              " > 0"), 0);
     OK_(abdm_seal_key_random(&other));
+    store_kit_claim(&K, other);
     OK_(abdm_store_open(K.url, other, &store));
     const abdm_view_t *view = abdm_store_view(store);
     assert_int_equal(view->page(view, &transfer, 0, &page).code, ABDM_E_SEAL);
