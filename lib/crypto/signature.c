@@ -153,17 +153,17 @@ abdm_signers_add(abdm_signers_t **signers, const char *path, const char *kid,
 static bool
 is_judged(void)
 {
-    bool judged = false, lacking = false;
+    bool judged = false;
     unsigned long code;
 
     while ((code = ERR_get_error()) != 0) {
         if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
-            lacking = true;
-        } else if (ERR_GET_LIB(code) == ERR_LIB_RSA) {
-            judged = true;
+            ERR_clear_error();
+            return false;
         }
+        judged |= ERR_GET_LIB(code) == ERR_LIB_RSA;
     }
-    return judged && !lacking;
+    return judged;
 }
 
 

@@ -360,8 +360,8 @@ abdm_jwks_parse(const char *json, size_t len, abdm_jwks_t **out)
     abdm_jwks_t *set = calloc(1, sizeof *set);
     err = set == NULL ? ABDM_ERR(MEMORY, "the gateway's keys") : read_keys(doc, set);
     json_decref(doc);
+    ERR_clear_error(); /* nginx would log what is left in the thread's queue, of success too */
     if (abdm_failed(err)) {
-        ERR_clear_error(); /* nginx would log what is left in the thread's queue */
         abdm_jwks_free(set);
         return err;
     }
