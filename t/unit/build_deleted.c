@@ -120,6 +120,7 @@ build(const json_t *record, abdm_fhir_bundles_t *made, char problem[512])
 
     abdm_jw_begin(&w, &text);
     abdm_jw_json(&w, record);
+    assert_false(text.failed);
     abdm_err_t err = abdm_fhir_build(text.p, text.len, &facility, made, problem);
     abdm_buf_free(&text);
     return err;

@@ -199,12 +199,15 @@ sub kill_nginx ($self) {
     return $self;
 }
 
-# A process that has ended and that nobody has waited for does not run.
+# A process that has ended and that nobody has waited for does not run; but it has its sockets until
+# the last of its threads has ended, whatever is told of the first.
 sub _runs ($pid) {
-    open my $stat, '<', "/proc/$pid/stat" or return 0;
-    my $line = <$stat> // '';
-    close $stat or return 0;
-    return $line =~ /\) ([^ZX])/;
+    for my $thread (glob "/proc/$pid/task/*/stat") {
+        open my $stat, '<', $thread or next;
+        my $line = <$stat> // '';
+        return 1 if close $stat and $line =~ /\) [^ZX]/;
+    }
+    return 0;
 }
 
 sub _spawn ($self, $name, $env, @command) {
