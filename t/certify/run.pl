@@ -86,7 +86,7 @@ sub conduct () {
     my $log   = $scene->t->error_log;
     my $logs  = join '', $log, map { $scene->t->read_file($_) } qw(access.log abdm.log nginx.log);
     my @alerts = grep { /\[(?:alert|emerg|crit)\]/ } split /\n/, $log;
-    my @told   = grep { !/\A\[patient-/ } $mask->leaks($logs);    # the operator knows patients by the HMIS's number
+    my @told   = $mask->leaks($logs);
     my $after  = checksums();
     return (
         { ok => $count == 0, text => "messages that ABDM complained of: $count" },
