@@ -179,16 +179,9 @@ number(abdm_store_t *store, abdm_sql_t sql, int64_t *out)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, sql, &err);
-    bool row;
 
     *out = 0;
-    if (stmt == NULL) {
-        return err;
-    }
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    *out = sqlite3_column_int64(stmt, 0);
-    abdm_db_end(stmt);
-    return ABDM_NO_ERR;
+    return stmt == NULL ? err : abdm_db_number(stmt, out);
 }
 
 

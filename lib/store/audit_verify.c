@@ -183,16 +183,12 @@ count(abdm_store_t *store, int64_t base, int64_t *n)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_use(store, SQL_AUDIT_OLDER, &err);
-    bool row;
 
     if (stmt == NULL) {
         return err;
     }
     abdm_db_int(stmt, 1, base);
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    *n = sqlite3_column_int64(stmt, 0);
-    abdm_db_end(stmt);
-    return ABDM_NO_ERR;
+    return abdm_db_number(stmt, n);
 }
 
 

@@ -127,16 +127,11 @@ is_held(abdm_store_t *store, const char *hip_id, const char *id, bool *held)
 {
     abdm_err_t err;
     sqlite3_stmt *stmt = abdm_db_keyed(store, SQL_CONSENT_HELD, hip_id, id, &err);
-    bool row;
+    int64_t n = 0;
 
-    *held = false;
-    if (stmt == NULL) {
-        return err;
-    }
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    *held = sqlite3_column_int(stmt, 0) != 0;
-    abdm_db_end(stmt);
-    return ABDM_NO_ERR;
+    err = stmt == NULL ? err : abdm_db_number(stmt, &n);
+    *held = n != 0;
+    return err;
 }
 
 

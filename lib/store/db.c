@@ -362,6 +362,21 @@ abdm_db_end(sqlite3_stmt *stmt)
 
 
 abdm_err_t
+abdm_db_number(sqlite3_stmt *stmt, int64_t *n)
+{
+    bool row;
+
+    *n = 0;
+    ABDM_TRY(abdm_db_row(stmt, &row));
+    if (row) {
+        *n = sqlite3_column_int64(stmt, 0);
+    }
+    abdm_db_end(stmt);
+    return ABDM_NO_ERR;
+}
+
+
+abdm_err_t
 abdm_db_run_id(abdm_store_t *store, abdm_sql_t sql, int64_t id, int64_t second)
 {
     abdm_err_t err;

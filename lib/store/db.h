@@ -105,6 +105,8 @@ abdm_err_t abdm_db_run(sqlite3_stmt *stmt);
 /* Steps: *row tells whether there is one. The caller resets when done (abdm_db_end). */
 abdm_err_t abdm_db_row(sqlite3_stmt *stmt, bool *row);
 void abdm_db_end(sqlite3_stmt *stmt);
+/* The one number that a statement gives (and resets it); 0 without a row. */
+abdm_err_t abdm_db_number(sqlite3_stmt *stmt, int64_t *n);
 
 /* Runs a statement on row `id`; `second` and `text` are its second parameter if it has one. */
 abdm_err_t abdm_db_run_id(abdm_store_t *store, abdm_sql_t sql, int64_t id, int64_t second);

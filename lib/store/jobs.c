@@ -79,7 +79,6 @@ next_id(abdm_store_t *store, int64_t *id)
 {
     sqlite3_stmt *stmt;
     abdm_err_t err;
-    bool row;
 
     if (store->last_job != 0 && !sqlite3_get_autocommit(store->db)) {
         *id = ++store->last_job;
@@ -89,9 +88,8 @@ next_id(abdm_store_t *store, int64_t *id)
     if (stmt == NULL) {
         return err;
     }
-    ABDM_TRY(abdm_db_row(stmt, &row));
-    *id = store->last_job = sqlite3_column_int64(stmt, 0);
-    abdm_db_end(stmt);
+    ABDM_TRY(abdm_db_number(stmt, id));
+    store->last_job = *id;
     return ABDM_NO_ERR;
 }
 
