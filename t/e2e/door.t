@@ -46,7 +46,7 @@ sub refused_callback ($wish, $status, $code, $name) {
 
 subtest 'a genuine callback is taken with 202 and an empty object' => sub {
     my $consent = $t->grant(contexts => ['OPD-26-0771']);
-    is $consent->{sent}{status}, 202, '202';
+    is $consent->{sent}{status}, 202, 'taken';
     is_deeply decode_json($consent->{sent}{body}), {}, '{}';
 };
 
