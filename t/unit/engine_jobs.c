@@ -25,8 +25,7 @@ a_call_is_made_with_an_id_of_its_own_and_its_result_becomes_an_event(void **stat
     assert_string_equal(s.body, "{\"x\":1}");
     assert_true(abdm_is_uuid(abdm_str(E.request_ids[0])));
     assert_string_equal(s.request_id, E.request_ids[0]);
-    assert_int_equal(store_kit_number(&E.store, "SELECT count(*) FROM sent WHERE path = '/call'"),
-                     1);
+    assert_true(store_kit_number(&E.store, "SELECT count(*) FROM sent WHERE path = '/call'") == 1);
     assert_soon(store_kit_number(&E.store, "SELECT count(*) FROM job") == 0);
 }
 
@@ -44,7 +43,7 @@ a_call_that_fails_for_now_is_made_again_under_a_new_id(void **state)
     assert_int_equal(atomic_load(&E.calls), 3);
     assert_string_not_equal(E.request_ids[0], E.request_ids[1]);
     assert_string_not_equal(E.request_ids[1], E.request_ids[2]);
-    assert_int_equal(store_kit_number(&E.store, "SELECT count(*) FROM sent"), 3);
+    assert_true(store_kit_number(&E.store, "SELECT count(*) FROM sent") == 3);
     /* half a second and one second, each give or take a quarter */
     assert_in_range(abdm_time_monotonic() - began, 375 + 750, 625 + 1250 + 2000);
 }
