@@ -52,7 +52,7 @@ run_mark(sqlite3 *db, const abdm_seal_key_t *key, const char *sql, bool *row)
 abdm_err_t
 abdm_secret_check(sqlite3 *db, const abdm_seal_key_t *key)
 {
-    bool same;
+    bool same = false;
 
     ABDM_TRY(run_mark(db, key, "SELECT 1 FROM secret_key WHERE mark = ?", &same));
     return same ? ABDM_NO_ERR
@@ -63,7 +63,7 @@ abdm_secret_check(sqlite3 *db, const abdm_seal_key_t *key)
 abdm_err_t
 abdm_secret_bind(sqlite3 *db, const abdm_seal_key_t *key)
 {
-    bool row;
+    bool row = false;
 
     ABDM_TRY(run_mark(db, key, "INSERT OR IGNORE INTO secret_key VALUES (1, ?)", &row));
     return abdm_secret_check(db, key);
